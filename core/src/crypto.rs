@@ -1,0 +1,128 @@
+//! The only file that names a cryptography crate.
+//!
+//! Everything here is deterministic: the same inputs give the same bytes, so that a transcript replays exactly.
+
+use crate::secret::Secret;
+use alloc::string::String;
+use alloc::vec::Vec;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::AeadInOut as _;
+use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
+use hmac::{Hmac, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+/// Length of a synthetic nonce, in bytes.
+pub const NONCE_BYTES: usize = 24;
+/// Length of an authentication tag, in bytes.
+pub const TAG_BYTES: usize = 16;
+
+/// SHA-256 of the concatenated parts.
+pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
+
+/// HMAC-SHA-256 of the concatenated parts.
+pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    // A key longer than a block is hashed first, as RFC 2104 says; `new_from_slice` accepts every length.
+    let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key) else {
+        debug_assert!(false, "HMAC accepts keys of every length");
+        return sha256(&[key, b"unreachable"]);
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// A pair of keys for deterministic authenticated encryption (XChaCha20-Poly1305 under a synthetic nonce).
+#[derive(Clone, Debug)]
+#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
+pub struct SealingKey {
+    encrypt: Secret,
+    nonce: Secret,
+}
+
+impl SealingKey {
+    /// Derives the pair from a server key and a label that names the purpose.
+    pub fn derive(server_key: &Secret, label: &str) -> Self {
+        let derive = |what: &str| {
+            Secret::new(hmac_sha256(server_key.expose(), &[what.as_bytes(), b"\0", label.as_bytes()]).to_vec())
+        };
+        Self { encrypt: derive("seal"), nonce: derive("nonce") }
+    }
+
+    /// Seals `plaintext`: nonce ‖ ciphertext ‖ tag. The same inputs give the same bytes, and nothing else is revealed.
+    pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
+        let length = (associated.len() as u64).to_be_bytes();
+        let mac = hmac_sha256(self.nonce.expose(), &[&length, associated, plaintext]);
+        let mut nonce = [0u8; NONCE_BYTES];
+        nonce.copy_from_slice(mac.split_at(NONCE_BYTES).0);
+        let mut sealed = Vec::with_capacity(NONCE_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.extend_from_slice(plaintext);
+        let Ok(cipher) = XChaCha20Poly1305::new_from_slice(self.encrypt.expose()) else {
+            debug_assert!(false, "a sealing key has 32 bytes");
+            return Vec::new();
+        };
+        if cipher.encrypt_in_place(&XNonce::from(nonce), associated, &mut sealed).is_err() {
+            debug_assert!(false, "a token is far below the cipher's limit");
+            return Vec::new();
+        }
+        sealed.splice(0..0, nonce);
+        sealed
+    }
+
+    /// Opens what [`SealingKey::seal`] made with the same associated data; `None` for anything else.
+    pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
+        let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose()).ok()?;
+        let mut plaintext = ciphertext.to_vec();
+        cipher.decrypt_in_place(&XNonce::from(nonce), associated, &mut plaintext).ok()?;
+        Some(plaintext)
+    }
+}
+
+/// Base64url without padding (RFC 4648 §5).
+pub fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Reads base64url strictly: no padding, no whitespace, no stray bits in the last character.
+pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn what_is_sealed_opens_only_under_the_same_key_and_data() {
+        let key = SealingKey::derive(&Secret::new(vec![7; 32]), "token");
+        let other = SealingKey::derive(&Secret::new(vec![7; 32]), "ticket");
+        let sealed = key.seal(b"kind", b"plaintext");
+        assert_eq!(key.open(b"kind", &sealed).as_deref(), Some(&b"plaintext"[..]));
+        assert_eq!(key.open(b"kine", &sealed), None);
+        assert_eq!(other.open(b"kind", &sealed), None);
+        assert_eq!(sealed, key.seal(b"kind", b"plaintext"));
+        for index in 0..sealed.len() {
+            let mut broken = sealed.clone();
+            broken[index] ^= 1;
+            assert_eq!(key.open(b"kind", &broken), None);
+        }
+    }
+
+    #[test]
+    fn base64url_is_read_strictly() {
+        assert_eq!(from_base64url("AA"), Some(vec![0]));
+        for wrong in ["AA==", "AB", "A", "A A", "A+", "A/"] {
+            assert_eq!(from_base64url(wrong), None, "{wrong}");
+        }
+    }
+}
