@@ -328,6 +328,7 @@ mod tests {
         }
         assert!(!matches("cursor://a.b/cb", "cursor://a.b:5/cb"));
         assert!(!matches("https://127.0.0.1/cb", "https://127.0.0.1:5/cb"));
+        assert!(!matches("https://127.0.0.1/cb", "http://127.0.0.1:5/cb"));
     }
 
     #[test]

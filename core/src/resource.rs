@@ -149,7 +149,7 @@ impl Entry {
         let spelling = self.resource.as_str();
         spelling == requested
             || self.aliases.iter().any(|alias| alias == requested)
-            || (is_web(requested) && comparable(requested) == comparable(spelling))
+            || comparable(requested) == comparable(spelling)
     }
 }
 
