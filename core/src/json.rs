@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cell::Cell;
 use core::fmt;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 pub use serde_json::Value;
 
 /// A JSON object: member name to value, in the order of the names.
@@ -290,8 +290,29 @@ mod tests {
     #[test]
     fn what_is_not_exactly_one_document_is_refused() {
         for text in [
-            "", " ", "{", "{}x", "{}{}", "\u{feff}{}", "NaN", "Infinity", "-", "01", "+1", "1.", "{'a':1}", "{\"a\":1,}", "[1,]", "/**/1",
-            r#""\ud800""#, r#""\udc00""#, "\"\n\"", "\"\u{0}\"", "1e400", "nul", "{a:1}",
+            "",
+            " ",
+            "{",
+            "{}x",
+            "{}{}",
+            "\u{feff}{}",
+            "NaN",
+            "Infinity",
+            "-",
+            "01",
+            "+1",
+            "1.",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "[1,]",
+            "/**/1",
+            r#""\ud800""#,
+            r#""\udc00""#,
+            "\"\n\"",
+            "\"\u{0}\"",
+            "1e400",
+            "nul",
+            "{a:1}",
         ] {
             assert_eq!(fault(text), JsonFault::Malformed, "{text}");
         }
@@ -327,7 +348,11 @@ mod tests {
 
     #[test]
     fn a_reader_takes_its_own_type_alone() {
-        let map = parse_object(br#"{"s":"x","i":-3,"b":true,"l":["a","b"],"m":["a",1],"o":{},"n":null}"#, Limits { members: 20, ..LIMITS }).unwrap();
+        let map = parse_object(
+            br#"{"s":"x","i":-3,"b":true,"l":["a","b"],"m":["a",1],"o":{},"n":null}"#,
+            Limits { members: 20, ..LIMITS },
+        )
+        .unwrap();
         assert_eq!(string(&map, "s"), Ok(Some("x")));
         assert_eq!(integer(&map, "i"), Ok(Some(-3)));
         assert_eq!(boolean(&map, "b"), Ok(Some(true)));
@@ -347,7 +372,9 @@ mod tests {
 
     #[test]
     fn an_integer_is_spelled_as_one() {
-        for text in ["1.0", "1e3", "1e30", "9223372036854775808", "18446744073709551616", "-9223372036854775809", "\"1\"", "-0"] {
+        for text in
+            ["1.0", "1e3", "1e30", "9223372036854775808", "18446744073709551616", "-9223372036854775809", "\"1\"", "-0"]
+        {
             let map = parse_object(format!(r#"{{"i":{text}}}"#).as_bytes(), LIMITS).unwrap();
             assert_eq!(integer(&map, "i"), Err(JsonFault::WrongType("i")), "{text}");
         }
