@@ -66,9 +66,8 @@ fn begins_with_small_order(signature: &[u8]) -> bool {
 
 const fn edge(first: u8, middle: u8, last: u8) -> [u8; 32] {
     let mut y = [middle; 32];
-    if let [y_first, .., y_last] = &mut y {
-        *y_first = first;
-        *y_last = last;
-    }
+    let [y_first, .., y_last] = &mut y;
+    *y_first = first;
+    *y_last = last;
     y
 }
