@@ -40,8 +40,7 @@ impl SigningKey {
             Algorithm::Es256 => {
                 let key = p256::ecdsa::SigningKey::from_slice(bytes).ok()?;
                 let point = key.verifying_key().to_sec1_point(false);
-                let material =
-                    KeyMaterial::P256 { x: (*point.x()?).try_into().ok()?, y: (*point.y()?).try_into().ok()? };
+                let material = KeyMaterial::P256 { x: (*point.x()?).into(), y: (*point.y()?).into() };
                 (Inner::P256(key), material)
             }
             Algorithm::EdDsa => {

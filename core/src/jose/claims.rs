@@ -145,10 +145,10 @@ pub fn check(map: Map, expect: &Expect<'_>) -> Result<Claims, ClaimsFault> {
             return Err(ClaimsFault::Empty(name));
         }
     }
-    if let Some(wanted) = expect.issuer {
-        if json::required("iss", json::string(&map, "iss")?)? != wanted {
-            return Err(ClaimsFault::Issuer);
-        }
+    if let Some(wanted) = expect.issuer
+        && json::required("iss", json::string(&map, "iss")?)? != wanted
+    {
+        return Err(ClaimsFault::Issuer);
     }
     check_audience(&map, expect.audience)?;
     let expires_at = check_times(&map, expect)?;

@@ -1,0 +1,3 @@
+//! What Lockstep is held to. Properties are functions of bytes that panic when they fail: proptest and libFuzzer run the same ones.
+
+pub mod jose;
