@@ -11,8 +11,8 @@ use lockstep_oauth::json::{JsonFault, Limits, Value, parse, parse_object};
 const LIMITS: Limits = Limits { bytes: 64 * 1024, depth: 16, members: 1024 };
 const ACCEPT: Accept<'_> = Accept { algorithms: &Algorithm::ALL, types: &["at+jwt"], untyped: true };
 
-/// What is read, `serde_json` reads alike; it stays the same printed and read again, and holds the limits. What is refused for its
-/// form alone, `serde_json` refuses as well.
+/// What is read, `serde_json` reads alike; it stays the same printed and read again, and holds the limits. What is
+/// refused for its form alone, `serde_json` refuses as well.
 pub fn json_property(bytes: &[u8]) {
     match parse(bytes, LIMITS) {
         Ok(value) => {
@@ -35,8 +35,8 @@ pub fn json_property(bytes: &[u8]) {
     }
 }
 
-/// A token that is read is spelled in exactly one way, and verifies under no key that did not sign it. The bytes as a header and as a
-/// payload of a token of ours never do harm either, and what we sign we read.
+/// A token that is read is spelled in exactly one way, and verifies under no key that did not sign it. The bytes as a
+/// header and as a payload of a token of ours never do harm either, and what we sign we read.
 pub fn jws_property(bytes: &[u8]) {
     let key = PrivateJwk::generate(Algorithm::EdDsa, &[7; 32]).expect("EdDSA keys can be made");
     if let Ok(text) = str::from_utf8(bytes)
@@ -63,8 +63,8 @@ pub fn jws_property(bytes: &[u8]) {
     }
 }
 
-/// A set that is read holds its limits and no private member, its keys survive being written and read, and a lookup finds the only key
-/// that fits. The bytes as a private key never give one that disagrees with its public half.
+/// A set that is read holds its limits and no private member, its keys survive being written and read, and a lookup
+/// finds the only key that fits. The bytes as a private key never give one that disagrees with its public half.
 pub fn jwk_set_property(bytes: &[u8]) {
     if let Ok(set) = JwkSet::parse(bytes) {
         assert!(bytes.len() <= SET_BYTES && set.keys().len() + set.passed_over().len() <= SET_KEYS);
@@ -95,7 +95,8 @@ pub fn jwk_set_property(bytes: &[u8]) {
     }
 }
 
-/// Claims that pass are within their times and for the audience, and no check made stricter lets through what a laxer one refuses.
+/// Claims that pass are within their times and for the audience, and no check made stricter lets through what a laxer
+/// one refuses.
 pub fn claims_property(bytes: &[u8]) {
     let (now, leeway_seconds) = (1_700_000_000, 60);
     let lax = Expect {

@@ -1,7 +1,7 @@
 //! Strict JSON: what two readers could understand differently is refused.
 //!
-//! Around `serde_json`, which already refuses a byte order mark, trailing bytes, invalid UTF-8, lone surrogates, `NaN` and comments; this
-//! file adds limits and refuses duplicate members, at any depth.
+//! Around `serde_json`, which already refuses a byte order mark, trailing bytes, invalid UTF-8, lone surrogates, `NaN`
+//! and comments; this file adds limits and refuses duplicate members, at any depth.
 
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,5 +1,5 @@
-//! What a verification costs. Run: `cargo test --release --test verify_times -- --ignored --nocapture`, with and without
-//! `--features native-verify`.
+//! What a verification costs. Run: `cargo test --release --test verify_times -- --ignored --nocapture`, with and
+//! without `--features native-verify`.
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use lockstep_oauth::jose::{Accept, Algorithm, Jwk, PrivateJwk, Unverified, sign};

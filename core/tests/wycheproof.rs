@@ -1,6 +1,7 @@
 //! Wycheproof's vectors for JSON Web Signatures and Keys, where they are present.
 //!
-//! They are looked for in `LOCKSTEP_WYCHEPROOF`, or beside the workspace in `../shared/data/wycheproof`, `../../shared/data/wycheproof`.
+//! They are looked for in `LOCKSTEP_WYCHEPROOF`, or beside the workspace in `../shared/data/wycheproof`,
+//! `../../shared/data/wycheproof`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -86,8 +86,8 @@ pub enum KeyFault {
     WrongAlgorithm,
     /// The numbers are no key: a point off the curve, an even modulus, leading zeros.
     Invalid,
-    /// A key that does not protect: a modulus outside [`RSA_BITS`] or with the pattern of CVE-2017-15361, an exponent below 65537, a point
-    /// of small order.
+    /// A key that does not protect: a modulus outside [`RSA_BITS`] or with the pattern of CVE-2017-15361, an exponent
+    /// below 65537, a point of small order.
     Weak,
 }
 
@@ -199,8 +199,8 @@ fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyFault> {
     Ok(())
 }
 
-/// Whether the modulus is of the form that the smart cards of CVE-2017-15361 made, whose factors can be found: modulo each of these
-/// primes it is a power of 65537. Another modulus looks like that with a probability far below 2^-100.
+/// Whether the modulus is of the form that the smart cards of CVE-2017-15361 made, whose factors can be found: modulo
+/// each of these primes it is a power of 65537. Another modulus looks like that with a probability far below 2^-100.
 fn has_roca_pattern(modulus: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [
         3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107,

@@ -33,7 +33,8 @@ impl SigningKey {
 
     /// Takes the 32 bytes that a private JWK has in `d`.
     ///
-    /// `None` for the RSA algorithms, for another length, and for ES256 if the number is zero or not below the group's order.
+    /// `None` for the RSA algorithms, for another length, and for ES256 if the number is zero or not below the group's
+    /// order.
     pub fn from_secret(algorithm: Algorithm, secret: Secret) -> Option<Self> {
         let bytes: &[u8; 32] = secret.expose().try_into().ok()?;
         let (inner, material) = match algorithm {

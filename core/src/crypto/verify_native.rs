@@ -7,7 +7,8 @@ use aws_lc_rs::signature::{
     RsaPublicKeyComponents,
 };
 
-/// Y coordinates of the points of small order, without the sign bit. The portable verifier refuses them as `R`, so this one does too.
+/// Y coordinates of the points of small order, without the sign bit. The portable verifier refuses them as `R`, so this
+/// one does too.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     edge(0x00, 0x00, 0x00),
     edge(0x01, 0x00, 0x00),

@@ -1,4 +1,5 @@
-//! The registered claims of a JWT (RFC 7519 §4.1), checked as a pure function of the claims, the time and what is expected.
+//! The registered claims of a JWT (RFC 7519 §4.1), checked as a pure function of the claims, the time and what is
+//! expected.
 
 use crate::json::{self, JsonFault, Map};
 use core::fmt;
@@ -130,7 +131,8 @@ impl Claims {
     }
 }
 
-/// Checks claims. Says nothing about who made them: that is [`Verified`](super::Verified)'s part, or an introspection answer's.
+/// Checks claims. Says nothing about who made them: that is [`Verified`](super::Verified)'s part, or an introspection
+/// answer's.
 ///
 /// # Errors
 /// A [`ClaimsFault`].

@@ -1,4 +1,4 @@
-//! JSON Web Keys and sets of them (RFC 7517, 7518 §6, 7638, 8037).
+//! JSON Web Keys (RFC 7517, 7518 §6, 7638, 8037).
 
 use crate::crypto::{self, Algorithm, KeyFault, KeyMaterial, PublicKey, SigningKey};
 use crate::json::{self, JsonFault, Limits, Map, Value};
@@ -10,13 +10,8 @@ use core::fmt;
 
 /// Longest `kid`, in bytes.
 pub const KID_LIMIT: usize = 256;
-/// Largest JWK set, in bytes.
-pub const SET_BYTES: usize = 64 * 1024;
-/// Most keys in a set, the passed over ones included.
-pub const SET_KEYS: usize = 100;
 
 const KEY_LIMITS: Limits = Limits { bytes: 16 * 1024, depth: 3, members: 100 };
-const SET_LIMITS: Limits = Limits { bytes: SET_BYTES, depth: 6, members: 4096 };
 /// Members that only private and symmetric keys have.
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
@@ -39,7 +34,7 @@ pub enum JwkFault {
     Key(KeyFault),
     /// The public members are not those of the private one.
     Mismatch,
-    /// More than [`SET_KEYS`] keys.
+    /// More keys than a set may have.
     TooManyKeys,
 }
 
@@ -100,7 +95,8 @@ impl Jwk {
         Self::read(&json::parse_object(bytes, KEY_LIMITS)?)
     }
 
-    /// Reads a public key. The algorithm is the key's `alg`; without one, the key's type says ES256, EdDSA or RS256 (never PS256).
+    /// Reads a public key. The algorithm is the key's `alg`; without one, the key's type says ES256, EdDSA or RS256
+    /// (never PS256).
     ///
     /// # Errors
     /// A [`JwkFault`]; first of all [`JwkFault::Private`] for a private or symmetric key.
@@ -177,8 +173,8 @@ impl PrivateJwk {
     /// Reads a private key: the members of the public one and `d`.
     ///
     /// # Errors
-    /// A [`JwkFault`]: [`JwkFault::Private`] without `d`, [`JwkFault::Unsupported`] for RSA, [`JwkFault::Mismatch`] if `d` belongs to other
-    /// coordinates.
+    /// A [`JwkFault`]: [`JwkFault::Private`] without `d`, [`JwkFault::Unsupported`] for RSA, [`JwkFault::Mismatch`] if
+    /// `d` belongs to other coordinates.
     pub fn read(map: &Map) -> Result<Self, JwkFault> {
         let text = json::string(map, "d")?.ok_or(JwkFault::Private)?;
         let public = read_public(map, "sign")?;
@@ -208,107 +204,12 @@ impl PrivateJwk {
         &self.key
     }
 
-    /// The private key as the text of a JSON object, for the file or variable where the host keeps it. `Secret` wipes this copy; the
-    /// JSON values in between are not wiped.
+    /// The private key as the text of a JSON object, for the file or variable where the host keeps it. `Secret` wipes
+    /// this copy; the JSON values in between are not wiped.
     pub fn to_json(&self) -> Secret {
         let mut map = self.public.to_map();
         map.insert("d".into(), crypto::base64url(self.key.secret().expose()).into());
         Secret::new(Value::Object(map).to_string().into_bytes())
-    }
-}
-
-/// A set of public keys (RFC 7517 §5).
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct JwkSet {
-    keys: Vec<Jwk>,
-    passed_over: Vec<JwkFault>,
-}
-
-/// Why a set has no key for a token.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum LookupFault {
-    /// None fits: the set may be old, or the token foreign.
-    NotFound,
-    /// More than one fits, and there is no order among them.
-    Ambiguous,
-}
-
-impl fmt::Display for LookupFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotFound => "no key fits",
-            Self::Ambiguous => "more than one key fits",
-        })
-    }
-}
-
-impl core::error::Error for LookupFault {}
-
-impl JwkSet {
-    /// Makes a set of the given keys.
-    pub fn new(keys: Vec<Jwk>) -> Self {
-        Self { keys, passed_over: Vec::new() }
-    }
-
-    /// Reads a set, at most [`SET_BYTES`] long. A key that this crate cannot use is passed over, as RFC 7517 §5 advises; see
-    /// [`JwkSet::passed_over`].
-    ///
-    /// # Errors
-    /// [`JwkFault::Json`], [`JwkFault::TooManyKeys`], and [`JwkFault::Private`]: one private or symmetric key condemns the set, for
-    /// whoever published that has lost the others too.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JwkFault> {
-        Self::read(&json::parse_object(bytes, SET_LIMITS)?)
-    }
-
-    /// Reads a set from a JSON object, as [`JwkSet::parse`] does.
-    ///
-    /// # Errors
-    /// Those of [`JwkSet::parse`].
-    pub fn read(map: &Map) -> Result<Self, JwkFault> {
-        let entries = json::required("keys", json::array(map, "keys")?)?;
-        if entries.len() > SET_KEYS {
-            return Err(JwkFault::TooManyKeys);
-        }
-        let mut set = Self::default();
-        for entry in entries {
-            let entry = entry.as_object().ok_or(JsonFault::WrongType("keys"))?;
-            match Jwk::read(entry) {
-                Ok(key) => set.keys.push(key),
-                Err(JwkFault::Private) => return Err(JwkFault::Private),
-                Err(fault) => set.passed_over.push(fault),
-            }
-        }
-        Ok(set)
-    }
-
-    /// The usable keys, in the order of the document.
-    pub fn keys(&self) -> &[Jwk] {
-        &self.keys
-    }
-
-    /// Why entries were left out: a registration may refuse a set for what a refresh of it must tolerate.
-    pub fn passed_over(&self) -> &[JwkFault] {
-        &self.passed_over
-    }
-
-    /// The one key for a token: of this algorithm, and of this `kid` if the token names one.
-    ///
-    /// # Errors
-    /// [`LookupFault::NotFound`], or [`LookupFault::Ambiguous`] when more than one fits.
-    pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<&Jwk, LookupFault> {
-        let fits = |key: &&Jwk| key.algorithm() == algorithm && (kid.is_none() || key.kid() == kid);
-        let mut fitting = self.keys.iter().filter(fits);
-        match (fitting.next(), fitting.next()) {
-            (Some(key), None) => Ok(key),
-            (None, _) => Err(LookupFault::NotFound),
-            (Some(_), Some(_)) => Err(LookupFault::Ambiguous),
-        }
-    }
-
-    /// The set as a JSON object.
-    pub fn to_map(&self) -> Map {
-        let keys = self.keys.iter().map(|key| Value::Object(key.to_map())).collect();
-        Map::from_iter([("keys".to_string(), Value::Array(keys))])
     }
 }
 
@@ -387,7 +288,7 @@ mod tests {
     use alloc::format;
 
     fn map(text: &str) -> Map {
-        json::parse_object(text.as_bytes(), SET_LIMITS).unwrap()
+        json::parse_object(text.as_bytes(), KEY_LIMITS).unwrap()
     }
 
     fn public(seed: u8, kid: &str) -> Map {
@@ -401,11 +302,6 @@ mod tests {
         let mut map = public(1, "a");
         map.insert(name.into(), value.into());
         Jwk::read(&map)
-    }
-
-    fn set(keys: Vec<Map>) -> Vec<u8> {
-        let keys = Value::Array(keys.into_iter().map(Value::Object).collect());
-        format!(r#"{{"keys":{keys}}}"#).into_bytes()
     }
 
     #[test]
@@ -427,9 +323,6 @@ mod tests {
         for name in PRIVATE_MEMBERS {
             assert_eq!(replaced(name, "AA"), Err(JwkFault::Private), "{name}");
             assert_eq!(replaced(name, Value::Null), Err(JwkFault::Private), "{name}");
-            let mut bad = public(2, "b");
-            bad.insert(name.into(), "AA".into());
-            assert_eq!(JwkSet::parse(&set(vec![public(1, "a"), bad])), Err(JwkFault::Private));
         }
         assert_eq!(Jwk::read(&map(r#"{"kty":"oct"}"#)), Err(JwkFault::Private));
     }
@@ -485,50 +378,5 @@ mod tests {
         assert_eq!(refused(&private), JwkFault::Encoding("d"));
         private.remove("d");
         assert_eq!(refused(&private), JwkFault::Private);
-    }
-
-    #[test]
-    fn a_set_passes_over_what_it_cannot_use() {
-        let mut foreign = public(2, "b");
-        foreign.insert("kty".into(), "AKP".into());
-        let mut encryption = public(3, "c");
-        encryption.insert("use".into(), "enc".into());
-        let read = JwkSet::parse(&set(vec![foreign, public(1, "a"), encryption])).unwrap();
-        assert_eq!(read.keys().len(), 1);
-        assert_eq!(read.passed_over(), [JwkFault::Unsupported, JwkFault::NotForSignatures]);
-        assert_eq!(JwkSet::read(&read.to_map()), Ok(JwkSet::new(read.keys().to_vec())));
-    }
-
-    #[test]
-    fn a_key_is_found_by_name_and_algorithm_or_not_at_all() {
-        let read = JwkSet::parse(&set(vec![public(1, "a"), public(2, "b"), public(3, "b")])).unwrap();
-        assert_eq!(read.find(Some("a"), Algorithm::Es256), Ok(&read.keys()[0]));
-        assert_eq!(read.find(Some("a"), Algorithm::EdDsa), Err(LookupFault::NotFound));
-        assert_eq!(read.find(Some("A"), Algorithm::Es256), Err(LookupFault::NotFound));
-        assert_eq!(read.find(Some("b"), Algorithm::Es256), Err(LookupFault::Ambiguous));
-        assert_eq!(read.find(None, Algorithm::Es256), Err(LookupFault::Ambiguous));
-        let single = JwkSet::parse(&set(vec![public(1, "a")])).unwrap();
-        assert_eq!(single.find(None, Algorithm::Es256), Ok(&single.keys()[0]));
-        assert_eq!(JwkSet::default().find(None, Algorithm::Es256), Err(LookupFault::NotFound));
-    }
-
-    #[test]
-    fn a_set_has_limits() {
-        let many = |count: usize| JwkSet::parse(&set(vec![public(1, "a"); count]));
-        assert!(many(SET_KEYS).is_ok());
-        assert_eq!(many(SET_KEYS + 1), Err(JwkFault::TooManyKeys));
-        let mut long = set(vec![]);
-        long.resize(SET_BYTES + 1, b' ');
-        assert_eq!(JwkSet::parse(&long), Err(JsonFault::TooLong.into()));
-        assert!(JwkSet::parse(&long[..SET_BYTES]).is_ok());
-        for (text, fault) in [
-            ("[]", JsonFault::NotAnObject),
-            ("{}", JsonFault::Missing("keys")),
-            (r#"{"keys":{}}"#, JsonFault::WrongType("keys")),
-            (r#"{"keys":[1]}"#, JsonFault::WrongType("keys")),
-            (r#"{"keys":[],"keys":[]}"#, JsonFault::DuplicateMember),
-        ] {
-            assert_eq!(JwkSet::parse(text.as_bytes()), Err(JwkFault::Json(fault)), "{text}");
-        }
     }
 }

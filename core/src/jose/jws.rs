@@ -1,7 +1,7 @@
 //! Compact JSON Web Signatures (RFC 7515 §7.1), read strictly.
 //!
-//! The key says which algorithm is used, the caller which algorithms and types it accepts; the token chooses nothing. Keys inside a
-//! header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
+//! The key says which algorithm is used, the caller which algorithms and types it accepts; the token chooses nothing.
+//! Keys inside a header (`jwk`, `jku`, `x5c`, `x5u`) are never looked at.
 
 use super::claims::{self, Claims, ClaimsFault, Expect};
 use super::jwk::{Jwk, KID_LIMIT, PrivateJwk};
@@ -66,8 +66,9 @@ impl fmt::Display for JwsFault {
 
 impl core::error::Error for JwsFault {}
 
-/// A well-formed token whose signature nobody has checked. It shows what is needed to find a key, and nothing of its payload.
-#[derive(Clone, Debug)]
+/// A well-formed token whose signature nobody has checked. It shows what is needed to find a key, and nothing of its
+/// payload.
+#[derive(Clone)]
 pub struct Unverified<'a> {
     signing_input: &'a str,
     header: Map,
@@ -139,6 +140,13 @@ impl<'a> Unverified<'a> {
     }
 }
 
+impl fmt::Debug for Unverified<'_> {
+    /// The header alone: the whole could be presented by whoever reads the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
 impl Accept<'_> {
     fn allows_type(&self, typ: Option<&str>) -> bool {
         const PREFIX: &str = "application/";
@@ -179,7 +187,8 @@ impl Verified {
     }
 }
 
-/// Signs `payload` (for a JWT the text of a JSON object): a compact token with `alg`, `kid` if the key has one, and `typ`.
+/// Signs `payload` (for a JWT the text of a JSON object): a compact token with `alg`, `kid` if the key has one, and
+/// `typ`.
 ///
 /// The same key, type and payload give the same token.
 pub fn sign(key: &PrivateJwk, typ: &str, payload: &[u8]) -> String {

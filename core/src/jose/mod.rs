@@ -5,9 +5,11 @@
 
 mod claims;
 mod jwk;
+mod jwk_set;
 mod jws;
 
 pub use crate::crypto::{Algorithm, KeyFault, KeyMaterial, PublicKey};
 pub use claims::{AudienceRule, Claims, ClaimsFault, Expect, check};
-pub use jwk::{Jwk, JwkFault, JwkSet, KID_LIMIT, LookupFault, PrivateJwk, SET_BYTES, SET_KEYS};
+pub use jwk::{Jwk, JwkFault, KID_LIMIT, PrivateJwk};
+pub use jwk_set::{JwkSet, LookupFault, SET_BYTES, SET_KEYS};
 pub use jws::{Accept, JwsFault, TOKEN_BYTES, Unverified, Verified, sign};
