@@ -201,6 +201,13 @@ class Form(HTMLParser):
             self.fields[a["name"]] = a.get("value", "")
 
 
+def allows(source: str, url: str) -> object:
+    """Whether a source of a Content-Security-Policy covers the URL: `https:`, `http://host:*` or an origin."""
+    if source.endswith(":"):
+        return url.startswith(source)
+    return re.match(re.escape(source.rstrip("/")).replace(r"\*", "[^/]*") + "(?=[/?#]|$)", url)
+
+
 class Browser:
     """A person with a browser: signs in when asked, reads the consent page, ticks every box, allows."""
 
@@ -215,14 +222,14 @@ class Browser:
             response = await self.client.request(method, url, data=data, headers=headers)
             if response.is_redirect:
                 url, method, data, headers = urljoin(url, response.headers["location"]), "GET", None, {}
-                if allowed is not None and not any(url.startswith(a) for a in allowed):
-                    raise CheckFailed(f"a browser blocks this redirect: the page's form-action does not allow {url}")
+                if allowed is not None and not any(allows(source, url) for source in allowed):
+                    raise CheckFailed(f"a browser blocks this redirect: the page's form-action does not allow {without_secrets(url)}")
                 if url.startswith(until + "?"):
                     return dict(parse_qsl(urlsplit(url).query))
                 continue
             form = Form(response.text)
             if response.status_code != 200 or not form.found:
-                raise CheckFailed(f"the browser got stuck at {url}: {response.status_code} {response.text[:300]}")
+                raise CheckFailed(f"the browser got stuck at {without_secrets(url)}: {response.status_code} {response.text[:300]}")
             if "password" in form.fields:
                 data = {**form.fields, "username": self.username, "password": self.password}
             else:
@@ -231,7 +238,7 @@ class Browser:
             page, policy = urlsplit(url), response.headers.get("referrer-policy", "")
             headers = {"origin": "null" if policy == "no-referrer" else f"{page.scheme}://{page.netloc}"}
             rule = re.search(r"form-action ([^;]*)", response.headers.get("content-security-policy", ""))
-            allowed = rule and [f"{page.scheme}://{page.netloc}/" if s == "'self'" else s for s in rule[1].split()]
+            allowed = rule and [f"{page.scheme}://{page.netloc}" if s == "'self'" else s for s in rule[1].split()]
             url, method = urljoin(url, form.action), "POST"
         raise CheckFailed("the browser was sent in circles")
 

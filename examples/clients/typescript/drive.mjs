@@ -96,7 +96,8 @@ class Connection {
 
   /** v1 only: it meets the 403 with a refresh, which can never widen a grant, and gives up. So the application asks itself. */
   async askForMore() {
-    const { scope, resource_metadata } = this.trace.last(e => e.status === 403).challenge;
+    const { scope = '', resource_metadata } = this.trace.last(e => e.status === 403).challenge;
+    this.trace.check(scope && resource_metadata, 'the 403 names scope and metadata document');
     const union = [...new Set([...this.scopes(), ...scope.split(' ')])].join(' ');
     this.provider.saved = undefined; // or it would refresh once more
     await auth(this.provider, { serverUrl: this.url, scope: union, resourceMetadataUrl: new URL(resource_metadata), fetchFn: this.fetch });
@@ -113,6 +114,7 @@ class Connection {
 
 const wellKnown = kind => e => e.method === 'GET' && e.path.startsWith(`/.well-known/${kind}`) && e.status === 200;
 const tokenRequest = grant => e => e.form.grant_type === grant;
+const pathOf = url => (URL.canParse(url ?? '') ? new URL(url).pathname : undefined);
 const PROTECTED = '/.well-known/oauth-protected-resource/mcp';
 
 /** From nothing to the first tool call. */
@@ -133,7 +135,7 @@ async function connect(c) {
   trace.done();
 
   const refused = trace.last(e => e.status === 401);
-  trace.check(new URL(refused.challenge.resource_metadata).pathname === PROTECTED, "the 401 names the resource's metadata document");
+  trace.check(pathOf(refused.challenge.resource_metadata) === PROTECTED, "the 401 names the resource's metadata document");
   trace.check(refused.challenge.scope?.includes('notes:read'), 'the 401 names the scope to ask for');
   const resource = trace.last(wellKnown('oauth-protected-resource')).json;
   trace.check(resource.resource === c.url, "the resource's document names exactly the URL we called");
@@ -199,7 +201,7 @@ async function stepUp(c) {
   trace.check(refused.answerHeaders['www-authenticate'].startsWith('Bearer '), 'the 403 carries a Bearer challenge');
   trace.check(refused.challenge.error === 'insufficient_scope', 'its error is insufficient_scope');
   trace.check(refused.challenge.scope?.split(' ').includes('notes:write'), 'its scope names what this call needs');
-  trace.check(new URL(refused.challenge.resource_metadata).pathname === PROTECTED, 'it names the metadata document again');
+  trace.check(pathOf(refused.challenge.resource_metadata) === PROTECTED, 'it names the metadata document again');
   const asked = trace.last(e => e.query.response_type).query.scope.split(' ');
   trace.check(asked.includes('notes:read') && asked.includes('notes:write'), 'the client asked for the union of old and new');
   trace.check(c.scopes().includes('notes:read') && c.scopes().includes('notes:write'), 'the new token holds both scopes');

@@ -154,6 +154,13 @@ function firstForm(page) {
   return form;
 }
 
+/** Whether a source of a Content-Security-Policy covers the URL: `https:`, `http://host:*` or an origin. */
+function allows(source, url) {
+  if (source.endsWith(':')) return url.startsWith(source);
+  const pattern = source.replace(/\/$/, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '[^/]*');
+  return new RegExp(`^${pattern}(?=[/?#]|$)`).test(url);
+}
+
 /** A person with a browser: signs in when asked, reads the consent page, ticks every box, allows. */
 export class Browser {
   cookies = new Map();
@@ -176,15 +183,15 @@ export class Browser {
       if (response.status >= 300 && response.status < 400) {
         url = new URL(response.headers.get('location'), url).href;
         init = {};
-        if (allowed && !allowed.some(start => url.startsWith(start))) {
-          throw new CheckFailed(`a browser blocks this redirect: the page's form-action does not allow ${url}`);
+        if (allowed && !allowed.some(source => allows(source, url))) {
+          throw new CheckFailed(`a browser blocks this redirect: the page's form-action does not allow ${withoutSecrets(url)}`);
         }
         if (url.startsWith(until + '?')) return new URL(url).searchParams;
         continue;
       }
       const page = await response.text();
       const form = firstForm(page);
-      if (response.status !== 200 || !form) throw new CheckFailed(`the browser got stuck at ${url}: ${response.status} ${page.slice(0, 300)}`);
+      if (response.status !== 200 || !form) throw new CheckFailed(`the browser got stuck at ${withoutSecrets(url)}: ${response.status} ${page.slice(0, 300)}`);
       const body = new URLSearchParams(form.fields);
       if ('password' in form.fields) for (const [name, value] of Object.entries(this.person)) body.set(name, value);
       else {
@@ -194,7 +201,7 @@ export class Browser {
       // As browsers do: an Origin on every form, "null" if the page allows no referrer; form-action counts for redirects too.
       const { origin } = new URL(url);
       const rule = response.headers.get('content-security-policy')?.match(/form-action ([^;]*)/);
-      allowed = rule?.[1].trim().split(/\s+/).map(source => (source === "'self'" ? origin + '/' : source));
+      allowed = rule?.[1].trim().split(/\s+/).map(source => (source === "'self'" ? origin : source));
       url = new URL(form.action || url, url).href;
       init = { method: 'POST', body, headers: { origin: response.headers.get('referrer-policy') === 'no-referrer' ? 'null' : origin } };
     }
