@@ -11,6 +11,7 @@ The server needs the packages of python-fastapi-mcp/requirements.txt and lockste
 import argparse
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,7 @@ CLIENT_SECONDS = 120
 def free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+        return int(s.getsockname()[1])
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], base: str, seconds: float = 30) -> None:
@@ -43,7 +44,7 @@ def wait_until_ready(server: subprocess.Popen[bytes], base: str, seconds: float 
         if server.poll() is not None:
             raise RuntimeError(f"the server ended at once, with exit code {server.returncode}")
         try:
-            with urllib.request.urlopen(base + "/.well-known/oauth-authorization-server", timeout=2):
+            with urllib.request.urlopen(base + "/.well-known/oauth-protected-resource/mcp", timeout=2):
                 return
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"the server runs, but its metadata document answers {error.code}") from None
@@ -93,7 +94,7 @@ def demo(chosen: list[str]) -> int:
     return 1 if failed else 0
 
 
-def serve() -> int:
+def serve() -> None:
     port = os.environ.get("PORT", "8787")
     base = f"http://127.0.0.1:{port}"
     print(f"""The notes example runs at {base} (Ctrl-C ends it).
@@ -105,10 +106,7 @@ def serve() -> int:
 
 Or let an official SDK connect:   {CLIENTS["python"][1][0]} {CLIENTS["python"][1][1]} {base}
 """, flush=True)
-    try:
-        return subprocess.run(SERVER, check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    os.execv(SERVER[0], SERVER)  # the server takes this process over, and with it the signals
 
 
 if __name__ == "__main__":
@@ -118,4 +116,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if unknown := set(arguments.clients) - set(CLIENTS):
         parser.error(f"unknown client: {', '.join(sorted(unknown))}")
-    sys.exit(serve() if arguments.serve else demo(arguments.clients or list(CLIENTS)))
+    if arguments.serve:
+        serve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped then, too
+    sys.exit(demo(arguments.clients or list(CLIENTS)))

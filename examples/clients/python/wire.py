@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 import httpx2
@@ -67,7 +68,7 @@ class Exchange:
         return dict(parse_qsl(self.body.decode())) if "form" in self.headers.get("content-type", "") else {}
 
     @property
-    def json(self) -> dict:
+    def json(self) -> dict[str, Any]:
         try:
             value = json.loads(self.answer)
         except ValueError:
@@ -150,11 +151,11 @@ class Trace:
         self.checks += 1
         print(f"     ok   {what}", flush=True)
 
-    def last(self, method: str, path: str, **form: str) -> Exchange:
+    def last(self, found: Callable[[Exchange], bool]) -> Exchange:
         for exchange in reversed(self.exchanges):
-            if (exchange.method, exchange.path) == (method, path) and form.items() <= exchange.form.items():
+            if found(exchange):
                 return exchange
-        raise CheckFailed(f"no {method} {path} was seen")
+        raise CheckFailed("an exchange that should have happened was not seen")
 
 
 class Wire(httpx2.AsyncBaseTransport):
@@ -188,7 +189,9 @@ class Form(HTMLParser):
 
     def __init__(self, page: str) -> None:
         super().__init__()
-        self.action, self.fields, self.scopes, self.found = "", {}, [], False
+        self.action, self.found = "", False
+        self.fields: dict[str, str] = {}
+        self.scopes: list[str] = []
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -217,7 +220,9 @@ class Browser:
 
     async def visit(self, url: str, until: str) -> dict[str, str]:
         """Go to `url` and on, until the browser is sent to the address `until`; returns that visit's query."""
-        method, data, headers, allowed = "GET", None, {}, None
+        method, allowed = "GET", None
+        data: dict[str, Any] | None = None
+        headers: dict[str, str] = {}
         for _ in range(12):
             response = await self.client.request(method, url, data=data, headers=headers)
             if response.is_redirect:

@@ -256,7 +256,7 @@ try {
   await life(trace, document, { published: false, mode: 'legacy' });
   console.log(`\nAll ${trace.checks} checks held, in ${trace.exchanges.length} exchanges.`);
 } catch (error) {
-  console.error(`\nFAILED: ${error instanceof CheckFailed ? error.message : (error?.stack ?? error)}`);
+  console.error(`\nFAILED: ${error instanceof CheckFailed ? error.message : `${error.name}: ${error.message}`}`);
   process.exitCode = 1;
 } finally {
   document.close();
