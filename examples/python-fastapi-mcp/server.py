@@ -48,25 +48,32 @@ def current_user(request: Request) -> User | SignIn:
 def tuning() -> dict[str, int]:
     """Numbers that tests like to change; the defaults are good."""
     names = {
-        "EXAMPLE_ACCESS_SECONDS": "access_token_seconds",
+        "EXAMPLE_ACCESS_SECONDS": "access_seconds",
         "EXAMPLE_RETRY_WINDOW": "retry_window_seconds",
         "EXAMPLE_CODE_RACE": "code_race_seconds",
     }
     return {option: int(os.environ[name]) for name, option in names.items() if name in os.environ}
 
 
+def known_clients() -> list[Client]:
+    """Clients that need not register. These few are for the tests; most apps know none in advance."""
+    clients = json.loads((Path(__file__).parent / "fixture.json").read_text())["clients"]
+    return [Client(**{k: v for k, v in client.items() if not k.startswith("private_")}) for client in clients.values()]
+
+
 auth = Lockstep(
     issuer=ORIGIN + os.environ.get("EXAMPLE_ISSUER_PATH", ""),
     resources=[Resource(MCP, scopes=["notes:read", "notes:write"]), Resource(API, scopes=["notes:read", "notes:write"])],
     scopes={
-        "notes:read": Scope("Read your notes", default=True),
-        "notes:write": Scope("Add notes for you", optional=True),
+        "notes:read": Scope("Read your notes"),
+        "notes:write": Scope("Add notes for you", default=False, optional=True),
+        "offline_access": Scope("Stay connected", default=False, optional=True),
     },
     store=f"sqlite:///{os.environ.get('LOCKSTEP_DB', 'oauth.db')}",
     sign_in=current_user,
     registration="open",
-    clients=[Client(**client) for client in json.loads((Path(__file__).parent / "fixture.json").read_text())["clients"]],
-    allow_loopback_documents=True,  # development only: lets a client on this machine publish its document over http
+    clients=known_clients(),
+    client_documents={"loopback": True},  # development only: lets a client on this machine publish its document over http
     **tuning(),
 )
 
