@@ -241,7 +241,8 @@ class Browser:
                 data = {**form.fields, "scope": form.scopes, "decision": "approve"}
             # As browsers do: an Origin on every form, "null" if the page allows no referrer; form-action counts for redirects too.
             page, policy = urlsplit(url), response.headers.get("referrer-policy", "")
-            headers = {"origin": "null" if policy == "no-referrer" else f"{page.scheme}://{page.netloc}"}
+            origin = "null" if policy == "no-referrer" else f"{page.scheme}://{page.netloc}"
+            headers = {"origin": origin, "sec-fetch-site": "same-origin"}
             rule = re.search(r"form-action ([^;]*)", response.headers.get("content-security-policy", ""))
             allowed = rule and [f"{page.scheme}://{page.netloc}" if s == "'self'" else s for s in rule[1].split()]
             url, method = urljoin(url, form.action), "POST"

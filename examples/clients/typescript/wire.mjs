@@ -202,8 +202,9 @@ export class Browser {
       const { origin } = new URL(url);
       const rule = response.headers.get('content-security-policy')?.match(/form-action ([^;]*)/);
       allowed = rule?.[1].trim().split(/\s+/).map(source => (source === "'self'" ? origin : source));
+      const sent = response.headers.get('referrer-policy') === 'no-referrer' ? 'null' : origin;
       url = new URL(form.action || url, url).href;
-      init = { method: 'POST', body, headers: { origin: response.headers.get('referrer-policy') === 'no-referrer' ? 'null' : origin } };
+      init = { method: 'POST', body, headers: { origin: sent, 'sec-fetch-site': 'same-origin' } };
     }
     throw new CheckFailed('the browser was sent in circles');
   }
