@@ -240,11 +240,12 @@ impl<E: Endpoint> Committing<E> {
     pub fn committed(mut self, outcome: Committed) -> Step<E> {
         let facts = &mut self.exchange.facts;
         let key = self.write.key;
-        facts.records.retain(|(known, _)| *known != key);
         if !self.gate {
+            // The rule goes on with what it has fetched: nothing is loaded again.
             facts.settled.push(key);
             return self.exchange.run();
         }
+        facts.records.retain(|(known, _)| *known != key);
         if outcome == Committed::Committed {
             let record =
                 Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
