@@ -630,3 +630,92 @@ fn a_world_tells_the_same_story_twice() {
     let lane = world.begin(get("/.well-known/oauth-authorization-server").call());
     assert!(matches!(world.finish(lane), Ended::Http(answer) if answer.response.status == 200));
 }
+
+#[test]
+fn an_external_credential_does_not_open_a_resource_that_is_not_configured() {
+    let mut world = World::with(|config| put(config, "verify_tokens", json!(true)));
+    let credential =
+        Decision::Credential { user: user("robot"), scopes: vec!["notes:read".into()], expires_at: None };
+    world.credentials.insert("external".into(), credential);
+    assert!(world.passes("external"));
+    let now = world.now;
+    let expired = Decision::Credential { user: user("robot"), scopes: Vec::new(), expires_at: Some(now) };
+    world.credentials.insert("expired".into(), expired);
+    assert_eq!(check_refused(&mut world, "expired"), "bearer.expired");
+    let mut request = bearer("external");
+    request.resource = "https://elsewhere.example/mcp".into();
+    let Checked::Refused(answer) = world.check(request) else { panic!() };
+    assert_eq!(refused(&answer), "bearer.audience");
+}
+
+#[test]
+fn a_personal_token_names_each_scope_once_and_at_least_one() {
+    let mut world = World::with(|config| {
+        config["scopes"].as_array_mut().unwrap().push(json!({ "name": "offline_access" }));
+    });
+    let (token, _) = issue_personal(&mut world, &["notes:read"; 70], 60);
+    assert!(world.passes(&token));
+    let operation = Operation::IssuePersonal {
+        subject: "alice".into(),
+        name: String::new(),
+        claims: serde_json::Map::new(),
+        resource: String::new(),
+        scopes: vec!["offline_access".into()],
+        expires_in: 60,
+    };
+    let call = lockstep_conformance::transcript::Call::Operate(operation);
+    assert_eq!(world.try_begin(call).unwrap_err().at, "scopes");
+}
+
+#[test]
+fn as_many_scopes_as_may_be_configured_may_be_approved() {
+    let mut world = World::with(|config| {
+        let scopes: Vec<Value> = (0..63).map(|number| json!({ "name": format!("s{number}") })).collect();
+        put(config, "scopes", json!(scopes));
+    });
+    let names: Vec<String> = (0..63).map(|number| format!("s{number}")).chain(["offline_access".into()]).collect();
+    let code = world.code(&[&format!("scope={}", names.join(" "))]);
+    let first = world.send(redeem(&code));
+    assert_eq!(body(&first)["scope"], names.join(" "));
+
+    let mut config = lockstep_conformance::fixture::config();
+    put(&mut config, "scopes", (0..64).map(|number| json!({ "name": format!("s{number}") })).collect());
+    let misuse = lockstep_oauth::authorization_server::config::Config::parse(&config.to_string()).unwrap_err();
+    assert_eq!(misuse.at, "scopes");
+}
+
+#[test]
+fn introspection_knows_that_the_client_of_a_jwt_was_deleted() {
+    let mut world = World::with(|config| {
+        put(config, "registration", json!({ "mode": "open" }));
+        put(config, "access_token_format", json!("jwt"));
+    });
+    let metadata = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none" });
+    let told = body(&world.send(register(&metadata)));
+    let (id, token) = (told["client_id"].as_str().unwrap(), told["registration_access_token"].as_str().unwrap());
+    let client = format!("client_id={id}");
+    let code = world.code(&[&client]);
+    let tokens = tokens(&world.send(redeem(&code).but(&[&client])));
+    assert_eq!(world.introspected(&tokens.access)["active"], true);
+    assert_eq!(world.send(manage("DELETE", id, token)).response.status, 204);
+    assert_eq!(world.introspected(&tokens.access), json!({ "active": false }));
+}
+
+#[test]
+fn a_fetched_document_is_written_once_and_not_loaded_again() {
+    let mut world = World::new();
+    let changes = document_changes();
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    world.servers.insert(DOCUMENT.into(), served(200, &document()));
+    world.authorize(&changes);
+    world.wait(7200);
+    let lane = world.begin(redeem("lsc_nonsense").but(&changes).call());
+    let mut steps = Vec::new();
+    loop {
+        steps.push(world.waits_for(lane));
+        if !world.step(lane) {
+            break;
+        }
+    }
+    assert_eq!(steps, ["load", "decide", "fetch", "commit", "done"]);
+}
