@@ -192,7 +192,8 @@ impl World {
         let env = Env::new(self.now, seed).expect("a hash is not zero");
         let running = Running::start(&self.server, &call, env)?;
         let (config, keys) = (self.config.clone(), self.keys.clone());
-        let transcript = Transcript { config, keys, now: self.now, seed, call, turns: Vec::new(), outcome: Value::Null };
+        let transcript =
+            Transcript { config, keys, now: self.now, seed, call, turns: Vec::new(), outcome: Value::Null };
         self.lanes.push(Lane { running: Some(running), transcript });
         self.order.push(self.lanes.len() - 1);
         Ok(self.lanes.len() - 1)
@@ -237,6 +238,20 @@ impl World {
         let ended = self.lanes[lane].running.as_ref().and_then(Running::ended).expect("an exchange that is done");
         self.lanes[lane].transcript.outcome = ended.to_json();
         ended
+    }
+
+    /// Moves these exchanges in turn, one step each, until all are done.
+    pub fn interleave(&mut self, lanes: &[usize]) {
+        let mut moving = true;
+        while moving {
+            moving = false;
+            for lane in lanes {
+                moving |= self.step(*lane);
+            }
+        }
+        for lane in lanes {
+            self.finish(*lane);
+        }
     }
 
     /// Runs a call to its end.

@@ -8,8 +8,9 @@
 )]
 
 use lockstep_conformance::fixture::{
-    DOCUMENT, REDIRECT, RESOURCE, Tokens, assertion, assertion_claims, bearer, body, by_assertion, client_key, document,
-    get, hidden, key_clients, manage, put, redeem, redirected, refresh, register, revoke, served, tokens, user,
+    DOCUMENT, REDIRECT, RESOURCE, Tokens, assertion, assertion_claims, bearer, body, by_assertion, client_key,
+    document, get, hidden, key_clients, manage, put, redeem, redirected, refresh, register, revoke, served, tokens,
+    user,
 };
 use lockstep_conformance::running::Ended;
 use lockstep_conformance::world::{Fault, World, event};
@@ -99,7 +100,7 @@ fn thirty_two_interleaved_refreshes_get_one_successor() {
     let first = world.connect();
     world.wait(600);
     let lanes: Vec<usize> = (0..32).map(|_| world.begin(refresh(&first.refresh).call())).collect();
-    while lanes.iter().fold(false, |moved, lane| world.step(*lane) || moved) {}
+    world.interleave(&lanes);
     let answers: BTreeSet<(String, String)> = lanes
         .iter()
         .map(|lane| {
@@ -127,7 +128,8 @@ fn of_sixty_four_redemptions_one_wins_and_its_tokens_live() {
                 world.step(*lane);
             }
         }
-        while lanes.iter().rev().fold(false, |moved, lane| world.step(*lane) || moved) {}
+        let backwards: Vec<usize> = lanes.iter().rev().copied().collect();
+        world.interleave(&backwards);
         let answers: Vec<Answer> = lanes.iter().map(|lane| world.answer_of(*lane)).collect();
         let (won, lost): (Vec<&Answer>, Vec<&Answer>) = answers.iter().partition(|answer| answer.refusal.is_none());
         assert_eq!(won.len(), 1, "ahead by {ahead}");
@@ -229,7 +231,7 @@ fn interleaved_double_clicks_are_one_grant() {
     let page = world.authorize(&[]);
     let form = world.consent_form(&page);
     let lanes: Vec<usize> = (0..3).map(|_| world.begin(form.clone().call())).collect();
-    while lanes.iter().fold(false, |moved, lane| world.step(*lane) || moved) {}
+    world.interleave(&lanes);
     let codes: BTreeSet<Option<String>> =
         lanes.iter().map(|lane| redirected(&world.answer_of(*lane), "code")).collect();
     assert_eq!(codes.len(), 1);
@@ -345,7 +347,9 @@ fn an_outage_of_a_client_document_locks_nobody_out() {
 
     world.wait(86_400);
     let mut current = current;
-    for outage in [Fetched::Failed("timed out".into()), served(500, &json!({})), served(429, &json!({})), served(403, &json!({}))] {
+    for outage in
+        [Fetched::Failed("timed out".into()), served(500, &json!({})), served(429, &json!({})), served(403, &json!({}))]
+    {
         world.servers.insert(DOCUMENT.into(), outage);
         world.wait(20);
         let answer = world.send(refresh(&current.refresh).but(&changes[..1]));
@@ -527,7 +531,11 @@ fn an_assertion_is_accepted_once_whatever_the_store_says() {
         let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
         world.faults.extend(fault);
         let first = tokens(&world.send(redeem(&code).but(&changes)));
-        assert_eq!(refused(&world.send(refresh(&first.refresh).but(&changes))), "client.assertion.replayed", "{fault:?}");
+        assert_eq!(
+            refused(&world.send(refresh(&first.refresh).but(&changes))),
+            "client.assertion.replayed",
+            "{fault:?}"
+        );
         assert!(world.passes(&first.access));
     }
 }
@@ -540,7 +548,7 @@ fn an_assertion_that_races_itself_wins_once() {
     let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
     let codes = [world.code(&["client_id=signer"]), world.code(&["client_id=signer"])];
     let lanes: Vec<usize> = codes.iter().map(|code| world.begin(redeem(code).but(&changes).call())).collect();
-    while lanes.iter().fold(false, |moved, lane| world.step(*lane) || moved) {}
+    world.interleave(&lanes);
     let refusals: Vec<Option<&str>> = lanes.iter().map(|lane| world.answer_of(*lane).refusal).collect();
     assert_eq!(refusals, [None, Some("client.assertion.replayed")]);
 }
@@ -634,8 +642,7 @@ fn a_world_tells_the_same_story_twice() {
 #[test]
 fn an_external_credential_does_not_open_a_resource_that_is_not_configured() {
     let mut world = World::with(|config| put(config, "verify_tokens", json!(true)));
-    let credential =
-        Decision::Credential { user: user("robot"), scopes: vec!["notes:read".into()], expires_at: None };
+    let credential = Decision::Credential { user: user("robot"), scopes: vec!["notes:read".into()], expires_at: None };
     world.credentials.insert("external".into(), credential);
     assert!(world.passes("external"));
     let now = world.now;
