@@ -1,3 +1,5 @@
-//! Properties that Lockstep must hold. They run under proptest here and under libFuzzer in `fuzz/`.
+//! What Lockstep is held to. Properties are functions of bytes that panic when they fail: proptest and libFuzzer run
+//! the same ones.
 
+pub mod jose;
 pub mod values;

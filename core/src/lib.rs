@@ -15,13 +15,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod secret;
+pub mod address;
 pub mod crypto;
-pub mod uri;
+pub mod jose;
+pub mod json;
+pub mod pkce;
 pub mod redirect;
 pub mod resource;
 pub mod scope;
-pub mod pkce;
-pub mod address;
-pub mod json;
-pub mod jose;
+pub mod secret;
+pub mod uri;

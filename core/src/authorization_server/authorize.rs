@@ -7,7 +7,7 @@ use super::approval::{self, Approval};
 use super::clients::{self, Client};
 use super::consent;
 use super::reply::{self, Shape};
-use super::rule::{Answer, Pause, Scene, act};
+use super::rule::{Answer, Pause, Scene};
 use super::sign_in;
 use super::ticket::Ticket;
 use crate::crypto;
@@ -247,11 +247,8 @@ impl Rule for Authorize {
     type Output = Answer;
 
     fn proceed(&mut self, facts: &mut Facts) -> Act<Answer> {
-        match self.decide(facts) {
-            Err(Pause::Refuse(refusal, detail)) => Act::Done(reply::refused(&self.scene, refusal, &detail, Shape::Page, facts)),
-            Err(Pause::Unavailable(what)) => Act::Done(reply::unavailable(&self.scene, what, Shape::Page, facts)),
-            decided => act(decided, |_, _| unreachable_answer(), |_| unreachable_answer()),
-        }
+        let decided = self.decide(facts);
+        reply::conclude(&self.scene, facts, decided, Shape::Page)
     }
 
     fn unavailable(&mut self, facts: &mut Facts, what: &'static str) -> Answer {

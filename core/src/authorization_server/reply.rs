@@ -2,8 +2,8 @@
 
 use super::Route;
 use super::page;
-use super::rule::{Answer, Scene};
-use crate::exchange::Facts;
+use super::rule::{Answer, Ending, Pause, Scene};
+use crate::exchange::{Act, Facts};
 use crate::http::HttpResponse;
 use crate::refusal::{self, Refusal};
 use alloc::string::String;
@@ -40,6 +40,27 @@ pub(crate) fn refused(scene: &Scene, refusal: &'static Refusal, detail: &str, sh
     };
     let response = if refusal.status == 503 || refusal.status == 429 { response.with("Retry-After", "1") } else { response };
     Answer { response, refusal: Some(refusal.id), events: core::mem::take(&mut facts.events) }
+}
+
+/// The next act of an endpoint over HTTP.
+pub(crate) fn conclude(scene: &Scene, facts: &mut Facts, decided: Result<Answer, Pause>, shape: Shape) -> Act<Answer> {
+    match decided.map_err(Pause::into_act) {
+        Ok(answer) => Act::Done(answer),
+        Err(Ok(act)) => act,
+        Err(Err(Ending::Refused(refusal, detail))) => Act::Done(refused(scene, refusal, &detail, shape, facts)),
+        Err(Err(Ending::Unavailable(what))) => Act::Done(unavailable(scene, what, shape, facts)),
+    }
+}
+
+/// The same for endpoints that authenticate a client: 401 names the scheme when the request used it (OAuth 2.1 §3.2.4).
+pub(crate) fn conclude_for_client(scene: &Scene, facts: &mut Facts, decided: Result<Answer, Pause>, by_header: bool) -> Act<Answer> {
+    match conclude(scene, facts, decided, Shape::JsonWithCors) {
+        Act::Done(mut answer) if answer.response.status == 401 && by_header => {
+            answer.response = answer.response.with("WWW-Authenticate", "Basic realm=\"token\", charset=\"UTF-8\"");
+            Act::Done(answer)
+        }
+        act => act,
+    }
 }
 
 /// A failure of the host's world: nothing is lost, and the peer may try again.

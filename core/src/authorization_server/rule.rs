@@ -96,16 +96,23 @@ impl Facts {
     }
 }
 
-/// Turns a decision, or what it lacks, into the next act.
-pub(crate) fn act<T>(decided: Result<T, Pause>, refuse: impl FnOnce(&'static Refusal, String) -> T, fail: impl FnOnce(&'static str) -> T) -> Act<T> {
-    match decided {
-        Ok(outcome) => Act::Done(outcome),
-        Err(Pause::Load(keys)) => Act::Load(keys),
-        Err(Pause::Gate(write)) => Act::Gate(write),
-        Err(Pause::Cache(write)) => Act::Cache(write),
-        Err(Pause::Fetch(request)) => Act::Fetch(request),
-        Err(Pause::Decide(question)) => Act::Decide(question),
-        Err(Pause::Refuse(refusal, detail)) => Act::Done(refuse(refusal, detail)),
-        Err(Pause::Unavailable(what)) => Act::Done(fail(what)),
+impl Pause {
+    /// The next act, or how the exchange ends instead.
+    pub(crate) fn into_act<T>(self) -> Result<Act<T>, Ending> {
+        match self {
+            Self::Load(keys) => Ok(Act::Load(keys)),
+            Self::Gate(write) => Ok(Act::Gate(write)),
+            Self::Cache(write) => Ok(Act::Cache(write)),
+            Self::Fetch(request) => Ok(Act::Fetch(request)),
+            Self::Decide(question) => Ok(Act::Decide(question)),
+            Self::Refuse(refusal, detail) => Err(Ending::Refused(refusal, detail)),
+            Self::Unavailable(what) => Err(Ending::Unavailable(what)),
+        }
     }
+}
+
+/// How an exchange ends without success.
+pub(crate) enum Ending {
+    Refused(&'static Refusal, String),
+    Unavailable(&'static str),
 }

@@ -103,3 +103,10 @@ fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registratio
         introspects: false,
     })
 }
+
+/// Whether the registration behind a token was deleted, or has expired. Other clients are never gone in this way.
+pub(crate) fn is_gone(scene: &Scene, facts: &Facts, id: Option<&RecordId>) -> Result<bool, Pause> {
+    let Some(id) = id else { return Ok(false) };
+    let record = facts.live(&scene.server.client_key(id), scene.env.now)?;
+    Ok(record.and_then(|record| Registration::decode(&record.value)).is_none_or(|registration| registration.deleted))
+}
