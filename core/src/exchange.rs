@@ -80,7 +80,6 @@ pub(crate) struct Facts {
     fetched: Vec<(String, Fetched)>,
     decisions: Vec<(Question, Decision)>,
     settled: Vec<Key>,
-    committed: Option<Key>,
     attempts: u8,
     steps: u16,
     pub(crate) events: Vec<AuditEvent>,
@@ -117,16 +116,6 @@ impl Facts {
     /// Whether a cache write for `key` has been tried.
     pub(crate) fn settled(&self, key: &Key) -> bool {
         self.settled.contains(key)
-    }
-
-    /// Whether the gate for `key` has just closed. True once.
-    pub(crate) fn take_committed(&mut self, key: &Key) -> bool {
-        if self.committed.as_ref() == Some(key) {
-            self.committed = None;
-            true
-        } else {
-            false
-        }
     }
 
     pub(crate) fn tell(&mut self, event: AuditEvent) {
@@ -260,8 +249,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
         }
         if outcome == Committed::Committed {
             let record = Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
-            facts.records.push((key.clone(), Some(record)));
-            facts.committed = Some(key);
+            facts.records.push((key, Some(record)));
             return self.exchange.run();
         }
         facts.attempts += 1;

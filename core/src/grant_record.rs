@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 /// The version of the format that is written.
-pub const GRANT_VERSION: u8 = 1;
+pub(crate) const GRANT_VERSION: u8 = 1;
 
 /// Where a grant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

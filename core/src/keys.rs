@@ -2,6 +2,7 @@
 
 use crate::crypto::{self, SealingKey};
 use crate::exchange::Misuse;
+use crate::jose::{Algorithm, PrivateJwk};
 use crate::secret::Secret;
 use crate::store::NEVER;
 use alloc::format;
@@ -41,7 +42,7 @@ pub struct KeyRing {
 #[derive(Clone, Debug)]
 #[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 pub struct JwtKey {
-    pub(crate) jwk: crate::jose::PrivateJwk,
+    pub(crate) jwk: PrivateJwk,
     pub(crate) signs_from: u64,
     pub(crate) verifies_until: u64,
 }
@@ -124,7 +125,7 @@ impl KeyRing {
 
 struct RingText {
     keys: Vec<RingEntry>,
-    jwt: Vec<(crate::jose::PrivateJwk, u64, u64)>,
+    jwt: Vec<(PrivateJwk, u64, u64)>,
 }
 
 struct RingEntry {
@@ -176,7 +177,7 @@ impl RingText {
         }
         for (index, entry) in entries("jwt").iter().enumerate() {
             let at = format!("{field}.jwt[{index}]");
-            let jwk = entry.get("jwk").and_then(Value::as_object).and_then(|jwk| crate::jose::PrivateJwk::parse(jwk).ok());
+            let jwk = entry.get("jwk").and_then(Value::as_object).and_then(|jwk| PrivateJwk::read(jwk).ok());
             let jwk = jwk.ok_or_else(|| wrong(format!("{at}.jwk"), "a private JWK for ES256 or EdDSA"))?;
             let (signs_from, verifies_until) = times(entry, &at)?;
             ring.jwt.push((jwk, signs_from, verifies_until));
@@ -196,8 +197,10 @@ impl RingText {
     fn add(&mut self, seed: &[u8; 32], signs_from: u64) {
         let secret = crypto::hmac_sha256(seed, &[b"server key"]).to_vec();
         self.keys.push(RingEntry { secret: Secret::new(secret), signs_from, verifies_until: NEVER });
-        let jwk = crate::jose::PrivateJwk::generate(crate::jose::Algorithm::ES256, &crypto::hmac_sha256(seed, &[b"jwt key"]));
-        self.jwt.push((jwk, signs_from, NEVER));
+        // One seed in 2^32 is no private key of P-256; the ring then gets its JWT key at the next rotation.
+        if let Ok(jwk) = PrivateJwk::generate(Algorithm::Es256, &crypto::hmac_sha256(seed, &[b"jwt key"])) {
+            self.jwt.push((jwk, signs_from, NEVER));
+        }
     }
 
     fn write(&self) -> String {
@@ -206,7 +209,7 @@ impl RingText {
             "signs_from": key.signs_from, "verifies_until": key.verifies_until,
         })).collect();
         let jwt: Vec<Value> = self.jwt.iter().map(|(jwk, signs_from, verifies_until)| json!({
-            "jwk": jwk.to_private_json(), "signs_from": signs_from, "verifies_until": verifies_until,
+            "jwk": serde_json::from_slice::<Value>(jwk.to_json().expose()).unwrap_or_default(), "signs_from": signs_from, "verifies_until": verifies_until,
         })).collect();
         json!({ "v": 1, "keys": keys, "jwt": jwt }).to_string()
     }

@@ -37,7 +37,7 @@ pub(crate) fn approve(scene: &Scene, facts: &mut Facts, approval: Approval<'_>) 
     let id = ticket.grant_id().ok_or(Pause::from(&refusal::TICKET_INVALID))?;
     let redirect = CheckedRedirect::from_sealed(ticket.redirect.clone());
     if approval.scopes.is_empty() {
-        return Ok(super::authorize::redirect_refusal(scene, facts, &redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "no scope was left"));
+        return Ok(reply::redirect_refusal(scene, facts, &redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "no scope was left"));
     }
     let grant_key = server.grant_key(&id);
     let subject = server.subject_id(&approval.user.subject);
@@ -136,7 +136,7 @@ pub(crate) fn subject_counter(facts: &Facts, key: &Key) -> Result<u64, Pause> {
     Ok(facts.stored(key)?.map_or(Some(0), read_counter).ok_or(Pause::Unavailable("a subject's counter cannot be read"))?)
 }
 
-fn read_counter(record: &Record) -> Option<u64> {
+pub(crate) fn read_counter(record: &Record) -> Option<u64> {
     let value: Value = serde_json::from_slice(&record.value).ok()?;
     (value.get("v")?.as_u64()? == 1).then(|| value.get("counter")?.as_u64())?
 }

@@ -5,16 +5,16 @@
 
 use super::approval::{self, Approval};
 use super::clients::{self, Client};
-use super::consent;
+use super::consent_page;
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
-use super::sign_in;
+use super::session;
 use super::ticket::Ticket;
 use crate::crypto;
 use crate::exchange::{Act, Facts, Rule};
-use crate::http::{BODY_BYTES, Form, FormFault, HttpRequest, HttpResponse, QUERY_BYTES};
+use crate::http::{BODY_BYTES, Form, FormFault, HttpRequest, QUERY_BYTES};
 use crate::pkce::Challenge;
-use crate::question::{Decision, Question, SignInQuestion};
+use crate::question::{Decision, SignInQuestion};
 use crate::redirect::{self, CheckedRedirect};
 use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
@@ -23,7 +23,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// The longest `state`, in bytes.
-pub const STATE_BYTES: usize = 2048;
+const STATE_BYTES: usize = 2048;
 
 /// One request to the authorization endpoint.
 #[derive(Debug)]
@@ -57,15 +57,15 @@ impl Authorize {
         let scene = &self.scene;
         let form = self.parameters()?;
         let proven = prove(scene, facts, &form)?;
-        let user = match sign_in::who(scene, facts, &self.request, self.question(&proven))? {
+        let user = match session::who(scene, facts, &self.request, self.question(&proven))? {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             decision => decision,
         };
         let asked = match proven.asked {
             Ok(asked) => asked,
-            Err((refusal, detail)) => return Ok(redirect_refusal(scene, facts, &proven.redirect, proven.state.as_deref(), refusal, &detail)),
+            Err((refusal, detail)) => return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, proven.state.as_deref(), refusal, &detail)),
         };
-        let (sealed_by, cookie) = consent::browser(scene, &self.request);
+        let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
         let ticket = Ticket {
             grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
             client: proven.client.id.clone(),
@@ -79,8 +79,8 @@ impl Authorize {
         };
         match user {
             Decision::SignedIn(user) => {
-                let page = consent::show(scene, facts, &proven.client, &ticket, &user)?;
-                Ok(reply::done(consent::bind(scene, page, cookie), facts))
+                let page = consent_page::show(scene, facts, &proven.client, &ticket, &user)?;
+                Ok(reply::done(consent_page::bind(scene, page, cookie), facts))
             }
             Decision::Approve { user, scopes } => {
                 let wanted = |name: &String| scopes.as_ref().is_none_or(|scopes| scopes.contains(name));
@@ -88,7 +88,7 @@ impl Authorize {
                 let approval = Approval { client: &proven.client, ticket: &ticket, user: &user, scopes: approved };
                 approval::approve(scene, facts, approval)
             }
-            _ => Ok(redirect_refusal(scene, facts, &proven.redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "")),
+            _ => Ok(reply::redirect_refusal(scene, facts, &proven.redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "")),
         }
     }
 
@@ -231,16 +231,6 @@ fn read_scopes(scene: &Scene, asked: Option<&str>, client: &Client, resources: &
         scopes = all;
     }
     if scopes.is_empty() { Err((&refusal::AUTHORIZE_SCOPE_UNKNOWN, String::new())) } else { Ok(scopes) }
-}
-
-/// An error for the client, by way of the user's browser.
-pub(crate) fn redirect_refusal(scene: &Scene, facts: &mut Facts, redirect: &CheckedRedirect, state: Option<&str>, refusal: &'static Refusal, detail: &str) -> Answer {
-    let mut parameters = alloc::vec![("error", refusal.error), ("error_description", refusal.sentence)];
-    parameters.extend(state.map(|state| ("state", state)));
-    parameters.push(("iss", scene.server.config.issuer()));
-    let response: HttpResponse = reply::redirect(&redirect.with_parameters(&parameters));
-    facts.tell(scene.event(refusal.id).with("redirect", redirect.as_str()).with("detail", detail));
-    Answer { response, refusal: Some(refusal.id), events: core::mem::take(&mut facts.events) }
 }
 
 impl Rule for Authorize {

@@ -4,7 +4,7 @@ use super::config_reader::{Reader, misuse};
 use crate::crypto;
 use crate::exchange::Misuse;
 use crate::grant::{GrantPolicy, RETRY_WINDOW_LIMIT_SECONDS};
-use crate::jose::{Algorithm, JwkSet};
+use crate::jose::JwkSet;
 use crate::redirect::{RedirectPolicy, RedirectUri};
 use crate::resource::ResourceTable;
 use crate::scope::{Hierarchy, ScopeName};
@@ -160,6 +160,9 @@ impl Config {
 
         let schemes = root.optional_texts("private_schemes")?;
         let redirects = schemes.map_or_else(RedirectPolicy::default, |private_schemes| RedirectPolicy { private_schemes });
+    if let Some(scheme) = redirects.unusable_scheme() {
+        return Err(misuse("private_schemes", &format!("`{scheme}` can never be a redirect's scheme; remove it")));
+    }
         let clients = read_clients(&mut root, &redirects)?;
         let registration = read_registration(&mut root)?;
         let documents = read_documents(&mut root, issuer.is_http_loopback())?;
@@ -305,7 +308,8 @@ fn read_scopes(root: &mut Reader) -> Result<(Vec<ScopeConfig>, Hierarchy), Misus
     if !scopes.iter().any(|scope| scope.default) {
         return Err(misuse("scopes", "at least one scope must be a default, for clients that ask for none"));
     }
-    Ok((scopes, Hierarchy::new(pairs)))
+    let hierarchy = Hierarchy::new(&pairs).map_err(|fault| misuse("scopes", &fault.to_string()))?;
+    Ok((scopes, hierarchy))
 }
 
 fn read_clients(root: &mut Reader, redirects: &RedirectPolicy) -> Result<Vec<ConfiguredClient>, Misuse> {
@@ -321,7 +325,7 @@ fn read_clients(root: &mut Reader, redirects: &RedirectPolicy) -> Result<Vec<Con
         }
         let mut uris = Vec::new();
         for text in entry.optional_texts("redirect_uris")?.unwrap_or_default() {
-            let uri = RedirectUri::register(&text, redirects).map_err(|fault| misuse(&at("redirect_uris"), &format!("`{text}`: {fault}")))?;
+            let uri = RedirectUri::parse(&text, redirects).map_err(|fault| misuse(&at("redirect_uris"), &format!("`{text}`: {fault}")))?;
             uris.push(uri);
         }
         let secret = entry.optional_text("client_secret")?;

@@ -84,7 +84,7 @@ impl Introspect {
         if !server.config.jwt {
             return Ok(None);
         }
-        let Some(seen) = crate::protected_resource::jwt::read(server, text, scene.env.now, None) else { return Ok(None) };
+        let Some(seen) = super::access::read_jwt(server, text, scene.env.now) else { return Ok(None) };
         let (grant_key, subject_key) = (server.grant_key(&seen.grant), server.subject_key(&server.subject_id(&seen.subject)));
         facts.need(&[grant_key.clone(), subject_key.clone()])?;
         let counter = subject_counter(facts, &subject_key)?;

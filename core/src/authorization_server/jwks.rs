@@ -8,6 +8,6 @@ use serde_json::{Value, json};
 /// The key set at `now`.
 pub(crate) fn document(server: &Server, now: u64) -> HttpResponse {
     let published = server.ring.jwt.iter().filter(|key| now < key.verifies_until);
-    let keys: Vec<Value> = published.map(|key| Value::Object(key.jwk.to_public_json())).collect();
+    let keys: Vec<Value> = published.map(|key| Value::Object(key.jwk.public().to_map())).collect();
     HttpResponse::json(200, &json!({ "keys": keys })).with("Cache-Control", "public, max-age=300")
 }

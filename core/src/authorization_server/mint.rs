@@ -18,7 +18,7 @@ pub(crate) const GENERATION_CLAIM: &str = "grant_generation";
 /// The id of the key that signs JWTs now.
 pub(crate) fn signing_kid(scene: &Scene) -> Result<String, Pause> {
     let key = scene.server.ring.signing_jwt(scene.env.now).ok_or(Pause::Unavailable("no JWT key signs now"))?;
-    Ok(key.jwk.kid().to_string())
+    Ok(key.jwk.public().kid().unwrap_or_default().to_string())
 }
 
 /// The names that a bitmap selects, in the grant's order, as far as the resource understands them.
@@ -57,7 +57,7 @@ pub(crate) fn tokens(scene: &Scene, grant: &Grant, id: GrantId, subject: RecordI
 }
 
 fn jwt(server: &Server, grant: &Grant, id: &GrantId, resource: u8, scopes: u64, names: &[String]) -> Option<String> {
-    let key = server.ring.jwt.iter().find(|key| key.jwk.kid() == grant.generation.jwt_kid)?;
+    let key = server.ring.jwt.iter().find(|key| key.jwk.public().kid() == Some(grant.generation.jwt_kid.as_str()))?;
     let generation = &grant.generation;
     let jti = crypto::sha256(&[b"jti", &grant.salt, &generation.number.to_be_bytes(), &[resource], &scopes.to_be_bytes()]);
     let claims = json!({
@@ -66,5 +66,5 @@ fn jwt(server: &Server, grant: &Grant, id: &GrantId, resource: u8, scopes: u64, 
         "jti": crypto::base64url(jti.split_at(16).0), "scope": names.join(" "),
         GRANT_CLAIM: crypto::base64url(id), GENERATION_CLAIM: generation.number,
     });
-    Some(jose::sign(&key.jwk, "at+jwt", &claims.to_string()))
+    Some(jose::sign(&key.jwk, "at+jwt", claims.to_string().as_bytes()))
 }

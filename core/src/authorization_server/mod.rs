@@ -1,24 +1,29 @@
 //! The authorization server role: one file an endpoint, and none imports another.
 
-pub mod authorize;
-pub(crate) mod approval;
-pub(crate) mod clients;
 pub mod config;
 mod config_reader;
-pub mod consent;
-pub mod introspect;
-pub mod jwks;
-pub mod manage;
-pub mod metadata;
-pub mod operations;
-pub(crate) mod page;
-pub mod register;
-pub(crate) mod reply;
-pub mod revoke;
 pub(crate) mod rule;
-pub mod sign_in;
+pub(crate) mod reply;
+pub(crate) mod page;
+pub(crate) mod clients;
 pub(crate) mod ticket;
-pub mod token;
+pub(crate) mod session;
+pub(crate) mod consent_page;
+pub(crate) mod approval;
+pub(crate) mod mint;
+pub(crate) mod access;
+pub(crate) mod registration;
+pub(crate) mod metadata;
+pub(crate) mod jwks;
+pub(crate) mod authorize;
+pub(crate) mod consent;
+pub(crate) mod sign_in;
+pub(crate) mod token;
+pub(crate) mod revoke;
+pub(crate) mod introspect;
+pub(crate) mod register;
+pub(crate) mod manage;
+pub mod operations;
 
 use crate::crypto;
 use crate::env::Env;

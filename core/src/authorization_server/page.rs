@@ -5,7 +5,7 @@ use crate::http::HttpResponse;
 use crate::question::ConsentQuestion;
 use crate::refusal::Refusal;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use askama::Template;
 
 /// The only style of every page; its hash is in the policy, so that no other style applies.
@@ -76,6 +76,6 @@ fn protect(status: u16, page: String, policy: &str) -> HttpResponse {
         .with("X-Content-Type-Options", "nosniff")
         .with("Referrer-Policy", "no-referrer")
         .with("Cache-Control", "no-store");
-    response.body = page.to_string().into_bytes();
+    response.body = page.into_bytes();
     response
 }

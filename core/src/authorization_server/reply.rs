@@ -5,6 +5,7 @@ use super::page;
 use super::rule::{Answer, Ending, Pause, Scene};
 use crate::exchange::{Act, Facts};
 use crate::http::HttpResponse;
+use crate::redirect::CheckedRedirect;
 use crate::refusal::{self, Refusal};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -63,6 +64,17 @@ pub(crate) fn conclude_for_client(scene: &Scene, facts: &mut Facts, decided: Res
     }
 }
 
+/// The same for endpoints that take a bearer token.
+pub(crate) fn conclude_for_bearer(scene: &Scene, facts: &mut Facts, decided: Result<Answer, Pause>) -> Act<Answer> {
+    match conclude(scene, facts, decided, Shape::JsonWithCors) {
+        Act::Done(mut answer) if answer.response.status == 401 => {
+            answer.response = answer.response.with("WWW-Authenticate", "Bearer error=\"invalid_token\"");
+            Act::Done(answer)
+        }
+        act => act,
+    }
+}
+
 /// A failure of the host's world: nothing is lost, and the peer may try again.
 pub(crate) fn unavailable(scene: &Scene, what: &'static str, shape: Shape, facts: &mut Facts) -> Answer {
     refused(scene, &refusal::UNAVAILABLE, what, shape, facts)
@@ -114,4 +126,14 @@ pub(crate) fn set_cookie(scene: &Scene, response: HttpResponse, what: &str, valu
         cookie.push_str("; Secure");
     }
     response.with("Set-Cookie", &cookie)
+}
+
+/// An error for the client, by way of the user's browser.
+pub(crate) fn redirect_refusal(scene: &Scene, facts: &mut Facts, redirect: &CheckedRedirect, state: Option<&str>, refusal: &'static Refusal, detail: &str) -> Answer {
+    let mut parameters = alloc::vec![("error", refusal.error), ("error_description", refusal.sentence)];
+    parameters.extend(state.map(|state| ("state", state)));
+    parameters.push(("iss", scene.server.config.issuer()));
+    let response = self::redirect(&redirect.with_parameters(&parameters));
+    facts.tell(scene.event(refusal.id).with("redirect", redirect.as_str()).with("detail", detail));
+    Answer { response, refusal: Some(refusal.id), events: core::mem::take(&mut facts.events) }
 }

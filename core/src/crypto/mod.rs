@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
@@ -100,6 +100,16 @@ impl SealingKey {
         cipher.decrypt_in_place(&XNonce::from(nonce), associated, &mut plaintext).ok()?;
         Some(plaintext)
     }
+}
+
+/// Base64 with padding (RFC 4648 §4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Reads base64 with padding, strictly.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
 }
 
 /// Base64url without padding (RFC 4648 §5).

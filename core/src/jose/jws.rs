@@ -7,7 +7,7 @@ use super::claims::{self, Claims, ClaimsFault, Expect};
 use super::jwk::{Jwk, KID_LIMIT, PrivateJwk};
 use crate::crypto::{self, Algorithm};
 use crate::json::{self, JsonFault, Limits, Map, Value};
-use alloc::string::{String, ToString as _};
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -118,6 +118,12 @@ impl<'a> Unverified<'a> {
     /// The key that the header claims, for a lookup by equality and nothing else.
     pub fn kid(&self) -> Option<&str> {
         self.header.get("kid").and_then(Value::as_str)
+    }
+
+    /// A text claim that nobody has vouched for, for finding the key that could.
+    pub(crate) fn claimed(&self, name: &str) -> Option<String> {
+        let payload = json::parse_object(&self.payload, PAYLOAD_LIMITS).ok()?;
+        payload.get(name).and_then(Value::as_str).map(ToString::to_string)
     }
 
     /// The header, which anybody may have written.

@@ -5,7 +5,7 @@ use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
 use crate::http::{Form, HttpRequest, percent_decode};
-use crate::jose::{AudienceRule, Claims, Expect, Unverified};
+use crate::jose::{Accept, Algorithm, AudienceRule, Expect, Unverified};
 use crate::refusal;
 use crate::store::{Key, Labels, Write};
 use alloc::format;
@@ -21,6 +21,9 @@ pub(crate) const LEEWAY_SECONDS: u64 = 60;
 const ASSERTION_SECONDS: u64 = 3600;
 /// Wrong credentials per client, peer and minute, before the answer is 429.
 const WRONG_PER_MINUTE: u32 = 60;
+
+/// What an assertion's header may say. Untyped ones are what most clients send (RFC 7523bis §4).
+const ACCEPT: Accept<'static> = Accept { algorithms: &Algorithm::ALL, types: &["JWT", "client-authentication+jwt"], untyped: true };
 
 /// What the request presents. Nothing has been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +83,7 @@ impl Presented {
             if assertion_type != Some(ASSERTION_TYPE) {
                 return Err(Pause::from(&refusal::ASSERTION_TYPE));
             }
-            let subject = Unverified::read(assertion).ok().and_then(|jws| jws.unverified_claim("sub"));
+            let subject = Unverified::read(assertion, &ACCEPT).ok().and_then(|jws| jws.claimed("sub"));
             let subject = subject.ok_or(Pause::from(&refusal::ASSERTION_MALFORMED))?;
             if id.is_some_and(|id| id != subject) {
                 return Err(Pause::from(&refusal::CLIENT_MISMATCH));
@@ -95,7 +98,7 @@ impl Presented {
     pub(crate) fn wanted_keys(&self, scene: &Scene) -> Vec<Key> {
         let mut wanted: Vec<Key> = super::wanted_keys(&scene.server, &self.client_id).into_iter().collect();
         if let Proof::Assertion(assertion) = &self.proof {
-            if let Some(jti) = Unverified::read(assertion).ok().and_then(|jws| jws.unverified_claim("jti")) {
+            if let Some(jti) = Unverified::read(assertion, &ACCEPT).ok().and_then(|jws| jws.claimed("jti")) {
                 wanted.push(seen_key(scene, &self.client_id, &jti));
             }
         }
@@ -151,33 +154,27 @@ pub(crate) fn authenticate(scene: &Scene, facts: &mut Facts, presented: &Present
 }
 
 fn check_assertion(scene: &Scene, facts: &mut Facts, client: &Client, assertion: &str) -> Result<Spend, Pause> {
-    let unverified = Unverified::read(assertion).map_err(|fault| Pause::because(&refusal::ASSERTION_MALFORMED, fault.to_string()))?;
-    let typ_fits = unverified.typ().is_none_or(|typ| {
-        let typ = typ.to_ascii_lowercase();
-        matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "client-authentication+jwt")
-    });
-    if !typ_fits {
-        return Err(Pause::from(&refusal::ASSERTION_MALFORMED));
-    }
+    let unverified = Unverified::read(assertion, &ACCEPT).map_err(|fault| Pause::because(&refusal::ASSERTION_MALFORMED, fault.to_string()))?;
     let algorithm = unverified.algorithm();
     let key = keys::find(scene, facts, client, unverified.kid(), algorithm)?;
     let verified = unverified.verify(&key).map_err(|fault| Pause::because(&refusal::ASSERTION_SIGNATURE, fault.to_string()))?;
-    let claims = Claims::read(&verified).map_err(|fault| Pause::because(&refusal::ASSERTION_CLAIMS, fault.to_string()))?;
     let config = &scene.server.config;
-    let mut audiences = alloc::vec![config.issuer().to_string()];
-    if client.older_audiences {
-        audiences.push(config.endpoint("/token"));
-    }
+    let token_endpoint = config.endpoint("/token");
+    let older = [config.issuer(), token_endpoint.as_str()];
     let expect = Expect {
         issuer: Some(&client.id),
-        subject: Some(&client.id),
-        audience: if client.older_audiences { AudienceRule::OneOf(&audiences) } else { AudienceRule::Exactly(config.issuer()) },
+        audience: if client.older_audiences { AudienceRule::OneOf(&older) } else { AudienceRule::Exactly(config.issuer()) },
         now: scene.env.now,
         leeway_seconds: LEEWAY_SECONDS,
         max_lifetime_seconds: Some(ASSERTION_SECONDS),
+        required: &["sub", "jti"],
     };
-    let expires_at = claims.check(&expect).map_err(|fault| Pause::because(&refusal::ASSERTION_CLAIMS, fault.to_string()))?;
-    let jti = claims.jti().filter(|jti| (1..=256).contains(&jti.len()));
+    let claims = verified.claims(&expect).map_err(|fault| Pause::because(&refusal::ASSERTION_CLAIMS, fault.to_string()))?;
+    if claims.subject() != Some(client.id.as_str()) {
+        return Err(Pause::because(&refusal::ASSERTION_CLAIMS, "`sub` is not the client"));
+    }
+    let expires_at = claims.expires_at();
+    let jti = claims.token_id().filter(|jti| (1..=256).contains(&jti.len()));
     let jti = jti.ok_or_else(|| Pause::because(&refusal::ASSERTION_CLAIMS, "`jti` is missing or too long"))?;
     let remember_until = expires_at.saturating_add(2 * LEEWAY_SECONDS);
     let spend = Spend { key: seen_key(scene, &client.id, jti), remember_until };

@@ -168,14 +168,14 @@ fn client(server: &Server, url: &str, host: &str, body: &[u8]) -> Result<Client,
     let redirects = redirects(server, &fields, host)?;
     let authentication = authentication(server, &fields)?;
     let grants = texts(&fields, "grant_types");
-    let has = |wanted: &str| grants.as_ref().is_none_or(|grants| grants.iter().any(|name| name == wanted));
+    let has = |wanted: &str| grants.as_ref().is_none_or(|grants| grants.contains(&wanted));
     Ok(Client {
         id: url.to_string(),
         name: name.to_string(),
         redirects,
         authentication,
         code: has("authorization_code"),
-        refresh: grants.as_ref().is_some_and(|grants| grants.iter().any(|name| name == "refresh_token")),
+        refresh: grants.as_ref().is_some_and(|grants| grants.contains(&"refresh_token")),
         scopes: None,
         origin: Origin::Document { host: host.to_string() },
         older_audiences: false,
@@ -188,7 +188,7 @@ fn redirects(server: &Server, fields: &Map<String, Value>, host: &str) -> Result
     let uris = texts(fields, "redirect_uris").filter(|uris| !uris.is_empty()).ok_or_else(|| wrong("`redirect_uris` is missing".into()))?;
     let mut redirects = Vec::with_capacity(uris.len());
     for text in uris {
-        let uri = RedirectUri::register(text, &server.config.redirects).map_err(|fault| wrong(format!("{text}: {fault}")))?;
+        let uri = RedirectUri::parse(text, &server.config.redirects).map_err(|fault| wrong(format!("{text}: {fault}")))?;
         if server.config.documents.same_host_redirects {
             let elsewhere = Uri::parse(text).is_ok_and(|uri| uri.is_https() && uri.host() != Some(host));
             if elsewhere {

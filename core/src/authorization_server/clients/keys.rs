@@ -26,19 +26,11 @@ fn cache_key(server: &Server, uri: &str) -> Key {
     server.key("jwks", &crypto::base64url(&crypto::sha256(&[uri.as_bytes()])))
 }
 
-/// The cache record that [`find`] will want for this client.
-pub(crate) fn wanted_key(server: &Server, client: &Client) -> Option<Key> {
-    match &client.authentication {
-        Authentication::KeysAt(uri) => Some(cache_key(server, uri)),
-        _ => None,
-    }
-}
-
 /// The client's key for an assertion's header. An unknown `kid` makes us look again, within a budget.
 pub(crate) fn find(scene: &Scene, facts: &mut Facts, client: &Client, kid: Option<&str>, algorithm: Algorithm) -> Result<Jwk, Pause> {
     let unknown = || Pause::because(&refusal::ASSERTION_KEY, client.id.clone());
     match &client.authentication {
-        Authentication::InlineKeys(set) => set.find(kid, algorithm).cloned().ok_or_else(unknown),
+        Authentication::InlineKeys(set) => set.find(kid, algorithm).cloned().map_err(|_| unknown()),
         Authentication::KeysAt(uri) => fetched(scene, facts, uri, kid, algorithm)?.ok_or_else(unknown),
         Authentication::None | Authentication::Secret(_) => Err(Pause::from(&refusal::CLIENT_METHOD)),
     }
@@ -47,7 +39,7 @@ pub(crate) fn find(scene: &Scene, facts: &mut Facts, client: &Client, kid: Optio
 fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>, Pause> {
     let key = cache_key(&scene.server, uri);
     let now = scene.env.now;
-    let find = |set: &JwkSet| set.find(kid, algorithm).cloned();
+    let find = |set: &JwkSet| set.find(kid, algorithm).ok().cloned();
     if facts.fetched(uri).is_none() {
         let cached = cached(facts, &key, now)?;
         if let Some((set, fresh_until)) = &cached {

@@ -80,7 +80,7 @@ pub(crate) fn load(scene: &Scene, facts: &Facts, id: &str, record: &RecordId) ->
 fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registration) -> Option<Client> {
     let policy = &scene.server.config.redirects;
     let redirects = registration.texts("redirect_uris");
-    let redirects: Vec<_> = redirects.iter().filter_map(|uri| RedirectUri::register(uri, policy).ok()).collect();
+    let redirects: Vec<_> = redirects.iter().filter_map(|uri| RedirectUri::parse(uri, policy).ok()).collect();
     let authentication = match &registration.secret_hash {
         Some(hash) => Authentication::Secret(crypto::from_base64url(hash)?.try_into().ok()?),
         None => match (registration.metadata.get("jwks"), registration.text("jwks_uri")) {
@@ -97,7 +97,9 @@ fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registratio
         authentication,
         code: grants.iter().any(|name| name == "authorization_code"),
         refresh: grants.iter().any(|name| name == "refresh_token"),
-        scopes: registration.text("scope").map(|text| text.split(' ').map(String::from).collect()),
+        // The registered scope is a hint and no ceiling: clients register with the scopes of their first challenge, and
+        // would never get through a step-up.
+        scopes: None,
         origin: Origin::Registered(*record),
         older_audiences: false,
         introspects: false,
