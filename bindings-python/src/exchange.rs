@@ -6,10 +6,10 @@ use crate::question::{self, Decision};
 use crate::store::{Record, Write};
 use crate::{guarded, misuse};
 use lockstep_oauth::authorization_server::HttpExchange;
-use lockstep_oauth::authorization_server::operations::OperateExchange;
+use lockstep_oauth::authorization_server::operations::OperationExchange;
 use lockstep_oauth::exchange::{Misuse, Step};
 use lockstep_oauth::http::{Fetched, HttpResponse};
-use lockstep_oauth::protected_resource::check::CheckExchange;
+use lockstep_oauth::protected_resource::CheckExchange;
 use lockstep_oauth::store::Committed;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
@@ -49,7 +49,7 @@ pub(crate) struct Done {
 pub(crate) enum State {
     Http(Step<HttpExchange>),
     Check(Step<CheckExchange>),
-    Operate(Step<OperateExchange>),
+    Operate(Step<OperationExchange>),
 }
 
 /// One request on its way. It is moved by the verb that answers its step; each verb returns the next step.

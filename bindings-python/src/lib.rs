@@ -11,7 +11,6 @@ mod question;
 mod server;
 mod store;
 
-use lockstep_oauth::exchange::Misuse;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -29,7 +28,7 @@ mod _native {
     #[pymodule_export]
     use crate::headers::{FetchRequest, address_permitted};
     #[pymodule_export]
-    use crate::outcome::{Allowed, Answer, AuditEvent, GrantSummary, Identity, Operated, Refusal, explain, refusals};
+    use crate::outcome::{Allowed, Answer, AuditEvent, GrantSummary, HttpResponse, Identity, Operated, Refusal, explain, refusals};
     #[pymodule_export]
     use crate::question::{AdmitQuestion, ConsentQuestion, Decision, RefreshQuestion, ShownScope, SignInQuestion, TokenQuestion};
     #[pymodule_export]

@@ -15,7 +15,7 @@ pub(crate) struct SignInQuestion {
 }
 
 /// One scope as a consent page shows it.
-#[pyclass(frozen, get_all, skip_from_py_object, module = "lockstep_oauth._native")]
+#[pyclass(frozen, get_all, module = "lockstep_oauth._native")]
 #[derive(Clone)]
 pub(crate) struct ShownScope {
     name: String,
