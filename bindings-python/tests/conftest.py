@@ -64,3 +64,8 @@ def server() -> Server:
 @pytest.fixture
 def host() -> Host:
     return Host()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
