@@ -266,8 +266,8 @@ async def entropy(s):
     check(len(set(codes)) == len(codes), "distinct codes", f"{len(set(codes))} of {len(codes)}")
     tails = [c[-22:] for c in codes]
     check(len(set(tails)) == len(codes) and min(map(len, codes)) >= 22, "at least 22 varying signs", min(codes, key=len))
-    starts = {c[:24] for c in codes}
-    check(len(starts) == len(codes), "no linkable part at the start beyond prefix and key id", f"{len(starts)} starts of 24 signs")
+    starts = {c[:48] for c in codes}
+    check(len(starts) == len(codes), "no linkable part at the start beyond prefix and key id", f"{len(starts)} starts of 48 signs")
 
 
 not_applicable("C-26", "nothing in a dump of the store can be presented", "needs the store; the storage kit looks into it")

@@ -193,12 +193,12 @@ async def access_as_refresh(s):
 not_applicable("F-19", "idle and absolute expiry end a family", "needs the server's clock; the core takes time as an argument and its tests move it")
 
 
-@case("F-20", "the old access token works until its own expiry after an ordinary rotation")
-async def old_access(s):
-    first = await s.tokens()
-    await s.refreshed(first)
-    answer = await s.call(first.access_token)
-    check(answer.status == 200, "still valid", answer)
+@case("F-20", "F0 with an unknown client_id is 401, without client_id it is refused, and the family is left alone")
+async def unknown_client(s):
+    tokens = await s.tokens()
+    expect.token_401(await s.refresh(tokens, client_id="nobody"))
+    expect.refused(await s.refresh(tokens, drop="client_id"), "invalid_request")
+    await expect.alive(s, tokens)
 
 
 @case("F-21", "after a revocation by reuse no generation of the family comes back", gate=1)
