@@ -143,7 +143,7 @@ class Journal:
 
     def _read_error(self, answer: Answer, where: str) -> None:
         try:
-            value = json.loads(answer.text) if answer.media_type == "application/json" else None
+            value = json.loads(answer.text) if answer.body and answer.media_type == "application/json" else None
         except ValueError:
             return self.breach("error", f"{where}: application/json, but not JSON: {answer.text[:80]!r}")
         if not isinstance(value, dict) or "error" not in value or answer.status < 400:

@@ -1,6 +1,7 @@
 """F: refresh rotation, reuse and races. W is the retry window."""
 
 import asyncio
+import time
 
 from .. import expect
 from ..case import case, check, not_applicable, row
@@ -72,7 +73,9 @@ async def overtaken(s):
 
 
 async def all_same(s, tokens, nodes=(None,)):
+    started = time.monotonic()
     answers = await asyncio.gather(*(s.refresh(tokens, node=nodes[i % len(nodes)]) for i in range(32)))
+    s.need(time.monotonic() - started < s.retry_window or s.retry_window == 0, "32 refreshes took longer than the retry window on this machine")
     good = [a for a in answers if a.status == 200]
     if s.retry_window > 0:
         check(len(good) == 32, "32 OK", f"{len(good)} OK; the first other: {next((str(a) for a in answers if a.status != 200), '')}")
@@ -84,25 +87,25 @@ async def all_same(s, tokens, nodes=(None,)):
         await expect.revoked(s, tokens_of(tokens, good[0]))
 
 
-@case("F-05", "32 parallel refreshes all get one successor, and it works", gate=1)
+@case("F-05", "32 parallel refreshes all get one successor, and it works", gate=1, alone=True)
 async def parallel(s):
     need_window(s)
     await all_same(s, await s.tokens())
 
 
-@case("F-06", "with W = 0, 32 parallel refreshes have one winner and end revoked", gate=1)
+@case("F-06", "with W = 0, 32 parallel refreshes have one winner and end revoked", gate=1, alone=True)
 async def strict(s):
     s.need(s.retry_window == 0, "the server runs with a retry window")
     await all_same(s, await s.tokens())
 
 
-@case("F-07", "32 parallel refreshes over several nodes are as on one", gate=1)
+@case("F-07", "32 parallel refreshes over several nodes are as on one", gate=1, alone=True)
 async def over_nodes(s):
     s.need(s.nodes, "no --node was given")
     await all_same(s, await s.tokens(), (None, *s.nodes))
 
 
-@case("F-08", "five generations of 8 parallel refreshes each: one lineage, no logout", gate=1)
+@case("F-08", "five generations of 8 parallel refreshes each: one lineage, no logout", gate=1, alone=True)
 async def generations(s):
     need_window(s)
     tokens = await s.tokens()
