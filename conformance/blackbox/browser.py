@@ -115,10 +115,14 @@ class Browser:
             else:
                 self.cookies[name] = value
 
-    async def login(self, user: str, url: str | None = None) -> Answer:
-        """Posts the example's form; `url` is where the server sent the browser (else the bare sign-in page)."""
-        form, person = self.s.fixture["sign_in"], self.s.person(user)
-        answer = await self.post(url or self.s.base + form["path"], [(form["username_field"], user), (form["password_field"], person["password"])])
+    async def login(self, user: str, page: Answer | None = None) -> Answer:
+        """Fills in the sign-in form of `page` (where the server sent the browser), or of nothing but its address."""
+        fields, person = self.s.fixture["sign_in"], self.s.person(user)
+        url, pairs = self.s.base + fields["path"], []
+        if page is not None:
+            form = next((f for f in forms(page.text) if fields["password_field"] in f.inputs), Form())
+            url, pairs = urljoin(page.url, form.action), form.hidden
+        answer = await self.post(url, [*pairs, (fields["username_field"], user), (fields["password_field"], person["password"])])
         if answer.status not in (200, 302, 303) or not self.cookies:
             raise Failed("setup: a session after sign-in", str(answer))
         return answer

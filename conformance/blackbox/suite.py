@@ -80,7 +80,6 @@ class Suite:
         self.metadata: dict = {}
         self.clients = {name: _client(value) for name, value in self.fixture["clients"].items()}
         self._signed_in: dict[str, asyncio.Task] = {}
-        self._shared: dict[str, asyncio.Task] = {}
 
     # -- setting up ---------------------------------------------------------------------------------------------
 
@@ -164,12 +163,6 @@ class Suite:
     def all_scopes(self) -> str:
         return " ".join(v for v in self.fixture["scopes"].values() if v)
 
-    def once(self, name: str, make) -> asyncio.Task:
-        """One shared result of the coroutine function `make` for the whole run."""
-        if name not in self._shared:
-            self._shared[name] = asyncio.ensure_future(make())
-        return self._shared[name]
-
     # -- browsers -----------------------------------------------------------------------------------------------
 
     async def browser(self, user: str | None = None) -> Browser:
@@ -183,6 +176,10 @@ class Suite:
         browser = Browser(self)
         await browser.login(user or self.users[0])
         return browser
+
+    def forget_session(self, user: str) -> None:
+        """The next `browser(user)` signs in anew: the session may have been ended."""
+        self._signed_in.pop(user, None)
 
     # -- the flow -----------------------------------------------------------------------------------------------
 
@@ -229,7 +226,7 @@ class Suite:
             return edit(pairs, client_assertion_type=ASSERTION_TYPE, client_assertion=assertion(client.key, client.client_id, self.issuer)), []
         return pairs, []
 
-    async def redeem(self, code: Code, *, drop=(), add: Pairs = (), headers: Pairs = (), node: str | None = None, **change: str) -> Answer:
+    async def redeem(self, code: Code, /, *, drop=(), add: Pairs = (), headers: Pairs = (), node: str | None = None, **change: str) -> Answer:
         """T0 with changes; the client authenticates as registered."""
         pairs, auth = self.authenticated(code.client, self.t0(code))
         url = self.url("token") if node is None else node + self.path("token")
@@ -251,24 +248,24 @@ class Suite:
         """F0: the good refresh."""
         return [("grant_type", "refresh_token"), ("refresh_token", tokens.refresh_token), ("client_id", tokens.client.client_id), ("resource", self.resource(tokens.resource))]
 
-    async def refresh(self, tokens: Tokens, *, drop=(), add: Pairs = (), headers: Pairs = (), node: str | None = None, **change: str) -> Answer:
+    async def refresh(self, tokens: Tokens, /, *, drop=(), add: Pairs = (), headers: Pairs = (), node: str | None = None, **change: str) -> Answer:
         """F0 with changes; the client authenticates as registered."""
         pairs, auth = self.authenticated(tokens.client, self.f0(tokens))
         url = self.url("token") if node is None else node + self.path("token")
         return await self.wire.form(url, edit(pairs, drop=drop, add=add, **change), headers=[*auth, *headers])
 
-    async def refreshed(self, tokens: Tokens, **change: str) -> Tokens:
+    async def refreshed(self, tokens: Tokens, /, **change: str) -> Tokens:
         value = expect.token_ok(await self.refresh(tokens, **change))
         if not value.get("refresh_token"):
             raise Failed("a refresh token in the answer to a refresh", str(value.keys()))
         return Tokens(value["access_token"], value["refresh_token"], tokens.client, tokens.resource, value)
 
-    async def revoke(self, token: str, client: str | Client = "public", *, add: Pairs = (), **change: str) -> Answer:
+    async def revoke(self, token: str, client: str | Client = "public", /, *, add: Pairs = (), **change: str) -> Answer:
         who = self.client(client)
         pairs, auth = self.authenticated(who, [("token", token), ("client_id", who.client_id)])
         return await self.wire.form(self.url("revoke"), edit(pairs, add=add, **change), headers=auth)
 
-    async def introspect(self, token: str, client: Client | None = None, **change: str) -> Answer:
+    async def introspect(self, token: str, client: Client | None = None, /, **change: str) -> Answer:
         who = client or self.need_introspection()
         pairs, auth = self.authenticated(who, [("token", token), ("client_id", who.client_id)])
         return await self.wire.form(self.url("introspect"), edit(pairs, **change), headers=auth)

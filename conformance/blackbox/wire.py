@@ -26,7 +26,7 @@ def encode(pairs: Pairs) -> str:
     return "&".join(f"{quote_plus(k, safe='')}={quote_plus(v, safe='')}" for k, v in pairs)
 
 
-def edit(pairs: Pairs, *, drop: tuple[str, ...] | str = (), add: Pairs = (), **change: str) -> Pairs:
+def edit(pairs: Pairs, /, *, drop: tuple[str, ...] | str = (), add: Pairs = (), **change: str) -> Pairs:
     """A copy of `pairs` with some dropped, some replaced (or appended), and `add` appended (a duplicate, if it was there)."""
     drop = (drop,) if isinstance(drop, str) else drop
     out = [(k, change.pop(k)) if k in change else (k, v) for k, v in pairs if k not in drop]
@@ -132,6 +132,8 @@ class Journal:
         for name in ("location", "content-type", "cache-control"):
             if len(answer.all(name)) > 1:
                 self.breach("header", f"{where}: {len(answer.all(name))} {name} headers")
+        if answer.status == 400 and answer.media_type == "text/plain":
+            endpoint = ""  # the HTTP server's own word for malformed HTTP: no endpoint has seen it
         if endpoint in NO_STORE and answer.status not in (404, 405, 413, 415) and answer.method not in ("OPTIONS", "HEAD"):
             if "no-store" not in (answer.header("cache-control") or ""):
                 self.breach("no-store", f"{where} {answer.status}: Cache-Control {answer.header('cache-control')!r}")
@@ -202,6 +204,11 @@ class Wire:
         absolute = url if "://" in url.split("?")[0] else self.base + url
         parts = urlsplit(absolute)
         target = absolute[len(f"{parts.scheme}://{parts.netloc}"):] or "/"
+        if any(v != v.strip() or not v.isascii() for _, v in headers):  # httpx refuses to send these, an attacker does not
+            answer = await self.raw(self.request_bytes(method, target, headers, body))
+            if answer is None:
+                raise Failed("an answer", f"{method} {parts.path}: the connection was closed")
+            return answer
         request = httpx.Request(
             method,
             f"{parts.scheme}://{parts.netloc}/",

@@ -360,7 +360,7 @@ async def through_sign_in(s):
     check(next_.startswith("/") and not next_.startswith("//"), "a relative way back in next", location)
     shown = await browser.follow(answer)
     check(shown.status == 200, "the sign-in page", shown)
-    back = await browser.login(s.users[0], shown.url)
+    back = await browser.login(s.users[0], shown)
     for _ in range(3):
         if back.status in (302, 303):
             back = await browser.follow(back)

@@ -269,6 +269,7 @@ async def signed_out_everywhere(s, user):
     browser = await s.fresh_browser(user)
     answer = await browser.post(s.base + s.fixture["account"]["sign_out_everywhere"], [])
     check(answer.status in (200, 204, 302, 303), "signed out everywhere", answer)
+    s.forget_session(user)
 
 
 @case("C-25", "64 codes are distinct, long enough for 128 bits, and share no more than their prefix")
