@@ -38,6 +38,7 @@ async def attack(asked, fixture: dict, cases) -> int:
         code_race=fixture.get("code_race_seconds", 5) if asked.code_race is None else asked.code_race,
         retry_window=fixture.get("retry_window_seconds", 30) if asked.retry_window is None else asked.retry_window,
         nodes=asked.node,
+        fetch_budget=asked.fetch_budget,
     )
     started = time.monotonic()
     show = (lambda r: None) if asked.quiet else (lambda r: print(r.line(), flush=True) if r.verdict == "failed" or asked.verbose else None)
@@ -69,6 +70,7 @@ def arguments():
     parser.add_argument("--issuer-path", help="the path of the issuer (default: the fixture's)")
     parser.add_argument("--access-token-format", choices=("opaque", "jwt"), help="default: the fixture's")
     parser.add_argument("--node", action="append", default=[], help="another node of the same issuer and store; may be repeated")
+    parser.add_argument("--fetch-budget", type=int, help="document fetches that the server allows a host and minute (for M-49)")
     parser.add_argument("--at-once", type=int, default=runner.AT_ONCE, help="cases at once")
     parser.add_argument("--list", action="store_true", help="only list the cases")
     parser.add_argument("--verbose", action="store_true", help="print every case as it ends")

@@ -20,6 +20,7 @@ V0 = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 C0 = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 LOOPBACK_REDIRECT = "http://127.0.0.1:51004/callback"
 WAIT_MARGIN_SECONDS = 1.2
+KEY_CLIENT_SHARE = 20
 INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "blackbox", "version": "1"}}}
 
 
@@ -68,11 +69,12 @@ def basic(name: str, secret: str) -> str:
 class Suite:
     """One run against one server. Cases get it as `s`."""
 
-    def __init__(self, base: str, fixture: dict, *, code_race: float, retry_window: float, nodes: list[str]) -> None:
+    def __init__(self, base: str, fixture: dict, *, code_race: float, retry_window: float, nodes: list[str], fetch_budget: int | None = None) -> None:
         self.base = base.rstrip("/")
         self.fixture = json.loads(json.dumps(fixture).replace("{base}", self.base))
         self.issuer = self.fixture.get("issuer") or self.base + self.fixture.get("issuer_path", "")
         self.code_race, self.retry_window = code_race, retry_window
+        self.fetch_budget = fetch_budget
         self.nodes = [n.rstrip("/") for n in nodes]
         self.opaque = self.fixture.get("access_token_format", "opaque") == "opaque"
         self.wire = Wire(self.base)
@@ -80,6 +82,8 @@ class Suite:
         self.metadata: dict = {}
         self.clients = {name: _client(value) for name, value in self.fixture["clients"].items()}
         self._signed_in: dict[str, asyncio.Task] = {}
+        self._key_clients: list[asyncio.Task] = []
+        self._key_clients_given = 0
 
     # -- setting up ---------------------------------------------------------------------------------------------
 
@@ -290,6 +294,15 @@ class Suite:
             raise Failed("setup: 201 from /register", str(answer))
         value = answer.json()
         return Client(value["client_id"], value["redirect_uris"], value.get("token_endpoint_auth_method", "client_secret_basic"), value.get("client_secret", ""), key, value)
+
+    async def key_client(self) -> Client:
+        """A client with a key, shared by at most 20 cases: wrong assertions are limited by client and minute."""
+        if self.fixture.get("registration") != "open":
+            return self.client("jwt")
+        if self._key_clients_given % KEY_CLIENT_SHARE == 0:
+            self._key_clients.append(asyncio.ensure_future(self.registered(method="private_key_jwt", key=Key.ec("k1"))))
+        self._key_clients_given += 1
+        return await asyncio.shield(self._key_clients[-1])
 
     async def manage(self, method: str, client: Client, *, token: str | None = None, body: dict | None = None, url: str | None = None) -> Answer:
         """A request to the client's registration_client_uri with its (or another) registration token."""

@@ -187,8 +187,8 @@ async def accepted(s, make):
     expect.token_ok(await send(s, code, make(s, code.client)))
 
 
-async def unauthenticated(s, make, errors=("invalid_request",)):
-    code = await s.code("jwt")
+async def unauthenticated(s, make):
+    code = await s.code(await s.key_client())
     expect.token_401(await send(s, code, make(s, code.client)))
     expect.token_ok(await s.redeem(code))
 
@@ -251,7 +251,7 @@ REFUSED = {
     "K-34a": ("another payload under a good signature", lambda s, c: _swapped(s, c, 1)), "K-34b": ("another header over a good signature", lambda s, c: _swapped(s, c, 0)),
     "K-34c": ("one flipped bit in the signature", lambda s, c: _flipped(s, c)), "K-34d": ("padding after the signature", lambda s, c: claims()(s, c) + "=="),
     "K-34e": ("four parts", lambda s, c: claims()(s, c) + ".x"), "K-34f": ("a line feed inside", lambda s, c: claims()(s, c).replace(".", ".\n", 1)), "K-34g": ("a space before", lambda s, c: " " + claims()(s, c)),
-    "K-35": ("iss of another client", claims(iss=lambda s: s.client("other").client_id)), "K-35b": ("no iss", claims(iss=None)), "K-35c": ("iss as array", claims(iss=lambda s: [s.client("jwt").client_id])),
+    "K-35": ("iss of another client", claims(iss=lambda s: s.client("other").client_id)), "K-35b": ("no iss", claims(iss=None)), "K-35c": ("iss as array", lambda s, c: assertion(c.key, c.client_id, s.issuer, iss=[c.client_id])),
     "K-36": ("sub of another client", claims(sub=lambda s: s.client("other").client_id)), "K-36b": ("no sub", claims(sub=None)),
     "K-37a": ("an exp long past", claims(exp=lambda s: int(time.time()) - 3600)), "K-37b": ("no exp", claims(exp=None)), "K-37c": ("exp as a string", claims(exp=lambda s: str(int(time.time()) + 60))),
     "K-37d": ("exp = 1e300", claims(exp=1e300)), "K-37e": ("a negative exp", claims(exp=-1)), "K-37f": ("exp beyond 64 bits", lambda s, c: _raw_claims(s, c, "exp", "99999999999999999999999999")), "K-37g": ("exp = true", claims(exp=True)),
