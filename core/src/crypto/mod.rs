@@ -1,12 +1,27 @@
-//! The only file that names a cryptography crate.
+//! The only module that names a cryptography crate.
 //!
 //! Everything here is deterministic: the same inputs give the same bytes, so that a transcript replays exactly.
+
+mod key;
+mod sign;
+#[cfg(feature = "native-verify")]
+mod verify_native;
+#[cfg(not(feature = "native-verify"))]
+mod verify_portable;
+
+#[cfg(feature = "native-verify")]
+use verify_native as backend;
+#[cfg(not(feature = "native-verify"))]
+use verify_portable as backend;
+
+pub use key::{Algorithm, KeyFault, KeyMaterial, PublicKey, RSA_BITS};
+pub use sign::SigningKey;
 
 use crate::secret::Secret;
 use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chacha20poly1305::aead::AeadInOut as _;
 use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
@@ -87,6 +102,16 @@ impl SealingKey {
     }
 }
 
+/// Base64 with padding (RFC 4648 §4).
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    STANDARD.encode(bytes)
+}
+
+/// Reads base64 with padding, strictly.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    STANDARD.decode(text).ok()
+}
+
 /// Base64url without padding (RFC 4648 §5).
 pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
@@ -101,6 +126,32 @@ pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use alloc::vec;
+
+    /// The points of Ed25519 whose order divides eight.
+    pub(super) const SMALL_ORDER: [[u8; 32]; 8] = {
+        let mut points = [[0; 32]; 8];
+        points[1][31] = 0x80;
+        points[2][0] = 1;
+        points[3] = [0xff; 32];
+        (points[3][0], points[3][31]) = (0xec, 0x7f);
+        points[4] = [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ];
+        points[5] = points[4];
+        points[5][31] |= 0x80;
+        points[6] = [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ];
+        points[7] = points[6];
+        points[7][31] |= 0x80;
+        points
+    };
+
+    pub(super) fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
 
     #[test]
     fn what_is_sealed_opens_only_under_the_same_key_and_data() {

@@ -1,0 +1,5 @@
+//! What Lockstep is held to. Properties are functions of bytes that panic when they fail: proptest and libFuzzer run
+//! the same ones.
+
+pub mod jose;
+pub mod values;

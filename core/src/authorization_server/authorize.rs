@@ -1,0 +1,247 @@
+//! The authorization endpoint: from a stranger's link to a page that a person can judge.
+//!
+//! Errors are a page until the client and its redirect are proven and the user is signed in; then they go to the
+//! redirect, with `state` and `iss` (OAuth 2.1 §7.12.2).
+
+use super::approval::{self, Approval};
+use super::clients::{self, Client};
+use super::consent_page;
+use super::reply::{self, Shape};
+use super::rule::{Answer, Pause, Scene};
+use super::session;
+use super::ticket::Ticket;
+use crate::crypto;
+use crate::exchange::{Act, Facts, Rule};
+use crate::http::{BODY_BYTES, Form, FormFault, HttpRequest, QUERY_BYTES};
+use crate::pkce::Challenge;
+use crate::question::{Decision, SignInQuestion};
+use crate::redirect::{self, CheckedRedirect};
+use crate::refusal::{self, Refusal};
+use crate::scope::Scopes;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+/// The longest `state`, in bytes.
+const STATE_BYTES: usize = 2048;
+
+/// One request to the authorization endpoint.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
+pub(crate) struct Authorize {
+    scene: Scene,
+    request: HttpRequest,
+}
+
+/// A request whose client and redirect are proven: its errors may go to the client.
+struct Proven {
+    client: Client,
+    redirect: CheckedRedirect,
+    state: Option<String>,
+    asked: Result<Asked, (&'static Refusal, String)>,
+}
+
+/// What a faultless request asks for.
+struct Asked {
+    scopes: Vec<String>,
+    resources: Vec<String>,
+    challenge: Challenge,
+}
+
+impl Authorize {
+    pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
+        Self { scene, request }
+    }
+
+    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+        let scene = &self.scene;
+        let form = self.parameters()?;
+        let proven = prove(scene, facts, &form)?;
+        let user = match session::who(scene, facts, &self.request, self.question(&proven))? {
+            Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
+            decision => decision,
+        };
+        let asked = match proven.asked {
+            Ok(asked) => asked,
+            Err((refusal, detail)) => return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, proven.state.as_deref(), refusal, &detail)),
+        };
+        let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
+        let ticket = Ticket {
+            grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
+            client: proven.client.id.clone(),
+            redirect: proven.redirect.as_str().to_string(),
+            state: proven.state,
+            scopes: asked.scopes,
+            resources: asked.resources,
+            challenge: asked.challenge.as_str().to_string(),
+            expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),
+            browser: sealed_by,
+        };
+        match user {
+            Decision::SignedIn(user) => {
+                let page = consent_page::show(scene, facts, &proven.client, &ticket, &user)?;
+                Ok(reply::done(consent_page::bind(scene, page, cookie), facts))
+            }
+            Decision::Approve { user, scopes } => {
+                let wanted = |name: &String| scopes.as_ref().is_none_or(|scopes| scopes.contains(name));
+                let approved = ticket.scopes.iter().filter(|name| wanted(name)).cloned().collect();
+                let approval = Approval { client: &proven.client, ticket: &ticket, user: &user, scopes: approved };
+                approval::approve(scene, facts, approval)
+            }
+            _ => Ok(reply::redirect_refusal(scene, facts, &proven.redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "")),
+        }
+    }
+
+    fn parameters(&self) -> Result<Form, Pause> {
+        let posted = self.request.method == "POST";
+        if posted && !self.request.is_media_type("application/x-www-form-urlencoded") {
+            return Err(Pause::from(&refusal::AUTHORIZE_MALFORMED));
+        }
+        let (bytes, limit) = if posted { (&self.request.body, BODY_BYTES) } else { (&self.request.query, QUERY_BYTES) };
+        Form::parse(bytes, limit).map_err(|fault| match fault {
+            FormFault::TooLarge => Pause::from(&refusal::AUTHORIZE_LIMITS),
+            FormFault::Malformed | FormFault::NotUtf8 => Pause::from(&refusal::AUTHORIZE_MALFORMED),
+        })
+    }
+
+    /// The question carries the request itself as the way back: signing in starts it again, with nothing stored.
+    fn question(&self, proven: &Proven) -> SignInQuestion {
+        let raw = if self.request.method == "POST" { &self.request.body } else { &self.request.query };
+        let query: String = raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
+        let asked = proven.asked.as_ref().ok();
+        SignInQuestion {
+            return_to: format!("{}/authorize?{query}", self.scene.server.config.base_path()),
+            client_id: proven.client.id.clone(),
+            client_name: proven.client.name.clone(),
+            scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
+            resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Proves the client and the redirect, then reads the rest without judging it a page's matter.
+fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause> {
+    let id = form.one("client_id").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "client_id"))?;
+    let asked_redirect = form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
+    let id = id.ok_or(Pause::from(&refusal::AUTHORIZE_CLIENT_MISSING))?;
+    if id.chars().any(char::is_control) {
+        return Err(Pause::from(&refusal::AUTHORIZE_CLIENT_UNKNOWN));
+    }
+    let client = clients::resolve(scene, facts, id)?;
+    let asked_redirect = asked_redirect.ok_or(Pause::because(&refusal::AUTHORIZE_REDIRECT_MISSING, id))?;
+    let redirect = redirect::match_registered(asked_redirect, &client.redirects);
+    let redirect = redirect.ok_or_else(|| Pause::because(&refusal::AUTHORIZE_REDIRECT, format!("{id} asked for {asked_redirect}")))?;
+    let (state, repeated_state) = match form.one("state") {
+        Ok(state) => (state.map(ToString::to_string), false),
+        Err(_) => (None, true),
+    };
+    let fault = |refusal: &'static Refusal| (refusal, String::new());
+    let too_long = state.as_ref().is_some_and(|state| state.len() > STATE_BYTES);
+    let (state, asked) = match (repeated_state, too_long) {
+        (true, _) => (None, Err((&refusal::AUTHORIZE_PARAMETER_REPEATED, "state".to_string()))),
+        (false, true) => (None, Err(fault(&refusal::AUTHORIZE_STATE))),
+        (false, false) => (state, read(scene, form, &client)),
+    };
+    Ok(Proven { client, redirect, state, asked })
+}
+
+const ONCE: [&str; 10] = [
+    "response_type", "scope", "code_challenge", "code_challenge_method", "response_mode", "request", "request_uri",
+    "prompt", "nonce", "state",
+];
+
+fn read(scene: &Scene, form: &Form, client: &Client) -> Result<Asked, (&'static Refusal, String)> {
+    let config = &scene.server.config;
+    let refuse = |refusal: &'static Refusal| Err((refusal, String::new()));
+    if let Some(name) = form.repeated(&ONCE) {
+        return Err((&refusal::AUTHORIZE_PARAMETER_REPEATED, name.to_string()));
+    }
+    let one = |name: &str| form.one(name).ok().flatten();
+    if one("request").is_some() {
+        return refuse(&refusal::AUTHORIZE_REQUEST);
+    }
+    if one("request_uri").is_some() {
+        return refuse(&refusal::AUTHORIZE_REQUEST_URI);
+    }
+    match one("response_type") {
+        None => return refuse(&refusal::AUTHORIZE_RESPONSE_TYPE_MISSING),
+        Some("code") => {}
+        Some(_) => return refuse(&refusal::AUTHORIZE_RESPONSE_TYPE),
+    }
+    if one("response_mode").is_some_and(|mode| mode != "query") {
+        return refuse(&refusal::AUTHORIZE_RESPONSE_MODE);
+    }
+    if !client.code {
+        return refuse(&refusal::AUTHORIZE_CLIENT_GRANT);
+    }
+    let Some(challenge) = one("code_challenge") else { return refuse(&refusal::AUTHORIZE_CHALLENGE_MISSING) };
+    if one("code_challenge_method") != Some("S256") {
+        return refuse(&refusal::AUTHORIZE_CHALLENGE_METHOD);
+    }
+    let Ok(challenge) = Challenge::parse(challenge) else { return refuse(&refusal::AUTHORIZE_CHALLENGE) };
+    let mut resources: Vec<usize> = Vec::new();
+    for asked in form.all("resource") {
+        let Some(index) = config.resource_table.find(asked) else {
+            return Err((&refusal::AUTHORIZE_RESOURCE, asked.to_string()));
+        };
+        if !resources.contains(&index) {
+            resources.push(index);
+        }
+    }
+    if resources.is_empty() {
+        // A client that names no resource gets the only one there is; with several, guessing would be a confused deputy.
+        if config.resources.len() != 1 {
+            return refuse(&refusal::AUTHORIZE_RESOURCE_MISSING);
+        }
+        resources.push(0);
+    }
+    if resources.len() > 1 && !config.several_resources {
+        return refuse(&refusal::AUTHORIZE_RESOURCES);
+    }
+    let scopes = read_scopes(scene, one("scope"), client, &resources)?;
+    let resources = resources.iter().filter_map(|index| config.resources.get(*index)).map(|resource| resource.identifier.clone()).collect();
+    Ok(Asked { scopes, resources, challenge })
+}
+
+fn read_scopes(scene: &Scene, asked: Option<&str>, client: &Client, resources: &[usize]) -> Result<Vec<String>, (&'static Refusal, String)> {
+    let config = &scene.server.config;
+    let fits = |name: &str| {
+        let known = config.scope(name).is_some() || name == super::config::OFFLINE_ACCESS;
+        let may = client.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == name) || name == super::config::OFFLINE_ACCESS);
+        known && may && resources.iter().any(|index| config.understands(*index, name))
+    };
+    let asked = match asked {
+        None => Vec::new(),
+        Some(text) => {
+            let scopes = Scopes::parse(text).map_err(|fault| (&refusal::AUTHORIZE_SCOPE, fault.to_string()))?;
+            scopes.iter().map(ToString::to_string).collect::<Vec<String>>()
+        }
+    };
+    if config.refuse_unknown_scopes {
+        if let Some(unknown) = asked.iter().find(|name| !fits(name)) {
+            return Err((&refusal::AUTHORIZE_SCOPE_UNKNOWN, unknown.clone()));
+        }
+    }
+    let mut scopes: Vec<String> = asked.into_iter().filter(|name| fits(name)).collect();
+    // Asking for `offline_access` alone, or for nothing that we know, means the defaults.
+    if scopes.iter().all(|name| name == super::config::OFFLINE_ACCESS) {
+        let defaults = config.default_scopes().into_iter().filter(|name| fits(name) && !scopes.contains(name));
+        let mut all: Vec<String> = defaults.collect();
+        all.append(&mut scopes);
+        scopes = all;
+    }
+    if scopes.is_empty() { Err((&refusal::AUTHORIZE_SCOPE_UNKNOWN, String::new())) } else { Ok(scopes) }
+}
+
+impl Rule for Authorize {
+    type Output = Answer;
+
+    fn proceed(&mut self, facts: &mut Facts) -> Act<Answer> {
+        let decided = self.decide(facts);
+        reply::conclude(&self.scene, facts, decided, Shape::Page)
+    }
+
+    fn unavailable(&mut self, facts: &mut Facts, what: &'static str) -> Answer {
+        reply::unavailable(&self.scene, what, Shape::Page, facts)
+    }
+}

@@ -1,0 +1,114 @@
+//! Clients that registered themselves (RFC 7591).
+
+use super::{Authentication, Client, Origin};
+use crate::authorization_server::rule::{Pause, Scene};
+use crate::crypto;
+use crate::exchange::Facts;
+use crate::jose::JwkSet;
+use crate::redirect::RedirectUri;
+use crate::refusal;
+use crate::token::RecordId;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Our own identifiers never look like a URL, so they cannot be mistaken for a client document.
+const PREFIX: &str = "client-";
+
+/// A registration as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(lockstep_model, derive(Hash))]
+pub(crate) struct Registration {
+    pub(crate) v: u8,
+    /// The metadata as registered and echoed.
+    pub(crate) metadata: Map<String, Value>,
+    /// SHA-256 of the secret, base64url; absent for clients without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret_hash: Option<String>,
+    /// SHA-256 of the management token, base64url.
+    pub(crate) management_hash: String,
+    pub(crate) issued_at: u64,
+    /// When the registration ends unless a grant extends it.
+    pub(crate) expires_at: u64,
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub(crate) deleted: bool,
+    /// Names the exchange that wrote it.
+    #[serde(default)]
+    pub(crate) stamp: String,
+}
+
+impl Registration {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(bytes).ok().filter(|registration| registration.v == 1)
+    }
+
+    pub(crate) fn encode(&self) -> Option<Vec<u8>> {
+        serde_json::to_vec(self).ok().filter(|bytes| bytes.len() <= crate::store::RECORD_BYTES)
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.metadata.get(name).and_then(Value::as_str)
+    }
+
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
+        let items = self.metadata.get(name).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(Value::as_str).map(String::from).collect()
+    }
+}
+
+/// The identifier of a registration's record.
+pub(crate) fn client_id(record: &RecordId) -> String {
+    format!("{PREFIX}{}", crypto::base64url(record))
+}
+
+/// The record that one of our own identifiers names.
+pub(crate) fn record_id(id: &str) -> Option<RecordId> {
+    crypto::from_base64url(id.strip_prefix(PREFIX)?)?.try_into().ok()
+}
+
+pub(crate) fn load(scene: &Scene, facts: &Facts, id: &str, record: &RecordId) -> Result<Client, Pause> {
+    let key = scene.server.client_key(record);
+    let stored = facts.live(&key, scene.env.now)?;
+    let registration = stored.and_then(|record| Registration::decode(&record.value));
+    let registration = registration.filter(|registration| !registration.deleted);
+    let registration = registration.ok_or_else(|| Pause::because(&refusal::CLIENT_UNKNOWN, id))?;
+    client(scene, id, record, &registration).ok_or(Pause::Unavailable("a stored registration cannot be read"))
+}
+
+fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registration) -> Option<Client> {
+    let policy = &scene.server.config.redirects;
+    let redirects = registration.texts("redirect_uris");
+    let redirects: Vec<_> = redirects.iter().filter_map(|uri| RedirectUri::parse(uri, policy).ok()).collect();
+    let authentication = match &registration.secret_hash {
+        Some(hash) => Authentication::Secret(crypto::from_base64url(hash)?.try_into().ok()?),
+        None => match (registration.metadata.get("jwks"), registration.text("jwks_uri")) {
+            (Some(set), _) => Authentication::InlineKeys(JwkSet::parse(serde_json::to_vec(set).ok()?.as_slice()).ok()?),
+            (None, Some(uri)) => Authentication::KeysAt(uri.into()),
+            (None, None) => Authentication::None,
+        },
+    };
+    let grants = registration.texts("grant_types");
+    Some(Client {
+        id: id.into(),
+        name: registration.text("client_name").unwrap_or_default().into(),
+        redirects,
+        authentication,
+        code: grants.iter().any(|name| name == "authorization_code"),
+        refresh: grants.iter().any(|name| name == "refresh_token"),
+        // The registered scope is a hint and no ceiling: clients register with the scopes of their first challenge, and
+        // would never get through a step-up.
+        scopes: None,
+        origin: Origin::Registered(*record),
+        older_audiences: false,
+        introspects: false,
+    })
+}
+
+/// Whether the registration behind a token was deleted, or has expired. Other clients are never gone in this way.
+pub(crate) fn is_gone(scene: &Scene, facts: &Facts, id: Option<&RecordId>) -> Result<bool, Pause> {
+    let Some(id) = id else { return Ok(false) };
+    let record = facts.live(&scene.server.client_key(id), scene.env.now)?;
+    Ok(record.and_then(|record| Registration::decode(&record.value)).is_none_or(|registration| registration.deleted))
+}
