@@ -98,8 +98,10 @@ class Browser:
     async def get(self, url: str, **more) -> Answer:
         return await self.send("GET", url, **more)
 
-    async def post(self, url: str, pairs: Pairs | str, *, origin: str | None = "", site: str = "same-origin", headers: Pairs = ()) -> Answer:
-        sent = [("Content-Type", "application/x-www-form-urlencoded"), ("Sec-Fetch-Site", site), *headers]
+    async def post(self, url: str, pairs: Pairs | str, *, origin: str | None = "", site: str | None = "same-origin", headers: Pairs = ()) -> Answer:
+        sent = [("Content-Type", "application/x-www-form-urlencoded"), *headers]
+        if site is not None:
+            sent.append(("Sec-Fetch-Site", site))
         if origin is not None:
             sent.append(("Origin", origin or self.s.base))
         return await self.send("POST", url, headers=sent, body=pairs if isinstance(pairs, str) else encode(pairs))

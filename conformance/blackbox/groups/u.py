@@ -128,6 +128,20 @@ async def no_origin(s):
         expect.page(answer, statuses=REFUSED)
 
 
+@case("U-07b", "a consent POST with Origin: null and Sec-Fetch-Site: same-origin (what browsers send under no-referrer) works")
+async def null_from_itself(s):
+    browser = await s.browser()
+    shown = await browser.consent(s.a0())
+    expect.granted(s, await browser.decide(shown, origin="null", site="same-origin"), redirect=s.client("public").redirect)
+
+
+@case("U-07c", "a consent POST with Origin: null and no Sec-Fetch-Site is a page", gate=1)
+async def null_from_nowhere(s):
+    browser = await s.browser()
+    shown = await browser.consent(s.a0())
+    expect.page(await browser.decide(shown, origin="null", site=None), statuses=REFUSED)
+
+
 @case("U-08", "decision=approve and decision=deny together are a page, in both orders", gate=1)
 async def both_decisions(s):
     browser = await s.browser()
