@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote_plus, urlsplit
 
 from . import expect
-from .browser import Browser, Consent
+from .browser import Browser
 from .case import Failed, NotApplicable
 from .documents import DocumentHost
 from .jose import ASSERTION_TYPE, Key, assertion, s256
-from .wire import Answer, Pairs, Wire, edit, encode
+from .wire import Answer, Pairs, Wire, edit
 
 V0 = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 C0 = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
@@ -378,6 +378,3 @@ class Suite:
 def _client(value: dict) -> Client:
     key = Key.from_jwk(value["private_jwk"]) if "private_jwk" in value else None
     return Client(value["client_id"], value.get("redirect_uris", []), value.get("token_endpoint_auth_method", "none"), value.get("client_secret", ""), key)
-
-
-__all__ = ["C0", "LOOPBACK_REDIRECT", "V0", "Client", "Code", "Suite", "Tokens", "basic", "encode"]
