@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ._native import AdmitQuestion, Commit, Decision, Done, Fetch, Load
 from .errors import FetchError, MisuseError, StoreError, Undecided
@@ -105,8 +105,8 @@ def _admitted(exchange: Exchange, host: Host, step: Decide) -> Decision | None:
 async def _commit(store: AnyStore, write: Write) -> str:
     executor = getattr(store, "commit_executor", None)
     if executor is not None:
-        outcome: str = await asyncio.get_running_loop().run_in_executor(executor, store.commit, write)
-        return outcome
+        commit = cast("Callable[[Write], str]", store.commit)
+        return await asyncio.get_running_loop().run_in_executor(executor, commit, write)
     committed = store.commit(write)
     return committed if isinstance(committed, str) else await committed
 
