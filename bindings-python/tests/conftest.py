@@ -70,6 +70,11 @@ def host() -> Host:
     return Host()
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 def headers(**named: str) -> list[tuple[bytes, bytes]]:
     pairs = {"host": "127.0.0.1:8787", "user-agent": "test", "accept": "*/*", **named}
     return [(name.replace("_", "-").encode(), value.encode()) for name, value in pairs.items()]

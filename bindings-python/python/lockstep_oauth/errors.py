@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .context import note_missing_scopes
+
 __all__ = [
     "ConfigurationError",
     "FetchError",
@@ -61,3 +63,4 @@ class InsufficientScope(LockstepError):
     def __init__(self, *scopes: str) -> None:
         super().__init__("needs " + " ".join(scopes))
         self.scopes = scopes
+        note_missing_scopes(scopes)

@@ -1,0 +1,91 @@
+# The two commands of the README are `make demo` and `make test`. Everything they need is installed under .build/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BUILD := .build
+VENV := $(BUILD)/venv
+PY := $(CURDIR)/$(VENV)/bin/python
+TS := examples/clients/typescript
+FUZZ_SECONDS ?= 5
+
+.PHONY: help demo serve test prove bench rust python vectors blackbox official browser fuzz docs clean
+
+help:
+	@echo "make demo    start the example server and drive it with the official clients"
+	@echo "make serve   leave the example server running for a browser"
+	@echo "make test    everything that must hold before a change lands"
+	@echo "make bench   side by side with the official SDK's own authorization server"
+	@echo "make prove   the slow proofs: longer fuzzing, licences, mutation"
+
+# --- What the other targets stand on -----------------------------------------------------------------
+
+$(BUILD)/venv.stamp: bindings-python/requirements-dev.txt bindings-python/requirements-build.txt examples/python-fastapi-mcp/requirements.txt conformance/blackbox/requirements.txt
+	@mkdir -p $(BUILD)
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check $(foreach file,$^,-r $(file))
+	@touch $@
+
+RUST_SOURCES := $(shell find core bindings-python/src -name '*.rs' -o -name '*.html' -o -name '*.css' -o -name Cargo.toml) Cargo.toml Cargo.lock
+PYTHON_SOURCES := $(shell find bindings-python/python -name '*.py' -o -name '*.pyi' -o -name py.typed) bindings-python/pyproject.toml
+
+# The wheel that users install; everything below runs against it, never against the source tree.
+$(BUILD)/wheel.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PYTHON_SOURCES)
+	rm -rf $(BUILD)/wheels
+	cd bindings-python && $(PY) -m maturin build --quiet --release --locked --out ../$(BUILD)/wheels
+	$(PY) -m pip install -q --disable-pip-version-check --no-deps --force-reinstall $(BUILD)/wheels/*.whl
+	@touch $@
+
+$(BUILD)/node.stamp: $(TS)/package-lock.json
+	@mkdir -p $(BUILD)
+	cd $(TS) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# --- What a person runs ------------------------------------------------------------------------------
+
+demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp
+	$(PY) examples/demo.py
+
+serve: $(BUILD)/wheel.stamp
+	$(PY) examples/demo.py --serve
+
+test: rust python vectors blackbox official browser demo fuzz
+	@echo "make test: everything held"
+
+rust:
+	cargo fmt --all --check
+	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
+	cargo test --quiet --workspace --locked --exclude lockstep-oauth-python
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked -p lockstep-oauth
+
+python: $(BUILD)/wheel.stamp
+	cd bindings-python && $(PY) -m pytest -q tests
+	cd bindings-python && $(PY) -m mypy.stubtest lockstep_oauth._native --ignore-missing-stub
+
+vectors: $(BUILD)/wheel.stamp
+	cargo run --quiet --locked -p lockstep-conformance --bin bless -- --check
+	cd bindings-python && $(PY) -m pytest -q tests/test_vectors.py
+
+blackbox: $(BUILD)/wheel.stamp
+	cd conformance && $(PY) -m pytest -q blackbox/tests
+	$(PY) conformance/run_blackbox.py
+
+official: $(BUILD)/wheel.stamp
+	bash conformance/official/run.sh $(PY)
+
+browser: $(BUILD)/wheel.stamp
+	bash conformance/browser/run.sh $(PY)
+
+fuzz:
+	bash fuzz/run.sh $(FUZZ_SECONDS)
+
+bench: $(BUILD)/wheel.stamp
+	bash bench/run.sh $(PY)
+
+prove:
+	$(MAKE) fuzz FUZZ_SECONDS=120
+	bash fuzz/prove.sh
+
+clean:
+	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules
