@@ -70,7 +70,15 @@ impl FetchRequest {
         timeout_ms: u64,
         addresses: &str,
     ) -> PyResult<Self> {
-        Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, addresses: address_rule(addresses)? }))
+        Ok(Self(http::FetchRequest {
+            method,
+            url,
+            headers,
+            body,
+            limit_bytes,
+            timeout_ms,
+            addresses: address_rule(addresses)?,
+        }))
     }
 
     #[getter]
@@ -126,7 +134,9 @@ impl FetchRequest {
     fn __repr__(&self) -> String {
         // The headers and the body may hold credentials.
         let http::FetchRequest { method, url, headers: _, body: _, limit_bytes, timeout_ms, addresses } = &self.0;
-        format!("FetchRequest({method} {url}, limit_bytes={limit_bytes}, timeout_ms={timeout_ms}, addresses={addresses:?})")
+        format!(
+            "FetchRequest({method} {url}, limit_bytes={limit_bytes}, timeout_ms={timeout_ms}, addresses={addresses:?})"
+        )
     }
 }
 
