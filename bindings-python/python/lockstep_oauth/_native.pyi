@@ -5,6 +5,40 @@ from typing import Any, Literal, TypeAlias, final
 
 from .types import User
 
+__all__ = [
+    "AdmitQuestion",
+    "Allowed",
+    "Answer",
+    "AuditEvent",
+    "Budget",
+    "Commit",
+    "ConsentQuestion",
+    "Decide",
+    "Decision",
+    "Done",
+    "Exchange",
+    "Fetch",
+    "FetchRequest",
+    "GrantSummary",
+    "HttpResponse",
+    "Identity",
+    "Load",
+    "Operated",
+    "Record",
+    "RefreshQuestion",
+    "Refusal",
+    "Server",
+    "ShownScope",
+    "SignInQuestion",
+    "TokenQuestion",
+    "Write",
+    "address_permitted",
+    "explain",
+    "keys_generate",
+    "keys_rotate",
+    "refusals",
+]
+
 # Names for this file and for type checkers; the module itself has none of them.
 _Header: TypeAlias = tuple[bytes, bytes]
 _Outcome: TypeAlias = Answer | Allowed | Operated
@@ -194,11 +228,11 @@ class Identity:
     def __new__(
         cls,
         subject: str,
-        client_id: str = "",
+        client_id: str = ...,
         scopes: Sequence[str] = ...,
-        resource: str = "",
+        resource: str = ...,
         claims: Mapping[str, Any] | None = None,
-        grant_id: str = "",
+        grant_id: str = ...,
         expires_at: int = ...,
         kind: str = ...,
     ) -> Identity:

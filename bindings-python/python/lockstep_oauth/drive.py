@@ -10,7 +10,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ._native import AdmitQuestion, Commit, Decision, Done, Fetch, Load
 from .errors import FetchError, MisuseError, OverBudgetError, StoreError, Undecided
@@ -112,8 +112,8 @@ def _admission(exchange: Exchange, host: Host, step: Fetch) -> Callable[[], bool
 async def _commit(store: AnyStore, write: Write) -> str:
     executor = getattr(store, "commit_executor", None)
     if executor is not None:
-        outcome: str = await asyncio.get_running_loop().run_in_executor(executor, store.commit, write)
-        return outcome
+        commit = cast("Callable[[Write], str]", store.commit)
+        return await asyncio.get_running_loop().run_in_executor(executor, commit, write)
     committed = store.commit(write)
     return committed if isinstance(committed, str) else await committed
 
