@@ -27,7 +27,13 @@ fn cache_key(server: &Server, uri: &str) -> Key {
 }
 
 /// The client's key for an assertion's header. An unknown `kid` makes us look again, within a budget.
-pub(crate) fn find(scene: &Scene, facts: &mut Facts, client: &Client, kid: Option<&str>, algorithm: Algorithm) -> Result<Jwk, Pause> {
+pub(crate) fn find(
+    scene: &Scene,
+    facts: &mut Facts,
+    client: &Client,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<Jwk, Pause> {
     let unknown = || Pause::because(&refusal::ASSERTION_KEY, client.id.clone());
     match &client.authentication {
         Authentication::InlineKeys(set) => set.find(kid, algorithm).cloned().map_err(|_| unknown()),
@@ -36,7 +42,13 @@ pub(crate) fn find(scene: &Scene, facts: &mut Facts, client: &Client, kid: Optio
     }
 }
 
-fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>, Pause> {
+fn fetched(
+    scene: &Scene,
+    facts: &mut Facts,
+    uri: &str,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<Option<Jwk>, Pause> {
     let key = cache_key(&scene.server, uri);
     let now = scene.env.now;
     let find = |set: &JwkSet| set.find(kid, algorithm).ok().cloned();
@@ -54,7 +66,8 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
         } else if !facts.admitted(format!("jwks:{uri}"), REFETCHES_PER_MINUTE * 4, 60)? {
             return Err(Pause::because(&refusal::KEYS_UNREACHABLE, "too many fetches of this key set"));
         }
-        Uri::endpoint(uri, scene.server.config.documents.loopback).map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
+        Uri::endpoint(uri, scene.server.config.documents.loopback)
+            .map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
     }
     let stale = |facts: &mut Facts, reason: &str| match cached(facts, &key, now)? {
         Some((set, _)) => {
@@ -77,7 +90,8 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
     if response.status != 200 {
         return Err(Pause::because(&refusal::KEYS_UNREACHABLE, format!("status {}", response.status)));
     }
-    let set = JwkSet::parse(&response.body).map_err(|fault| Pause::because(&refusal::KEYS_UNREACHABLE, fault.to_string()))?;
+    let set =
+        JwkSet::parse(&response.body).map_err(|fault| Pause::because(&refusal::KEYS_UNREACHABLE, fault.to_string()))?;
     if !facts.settled(&key) {
         let fresh = now.saturating_add(fresh_seconds(&scene.server, &response));
         let text = String::from_utf8(response.body).map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
@@ -85,7 +99,14 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
         if value.len() <= RECORD_BYTES {
             let expires_at = fresh.saturating_add(scene.server.config.documents.stale_seconds);
             let previous = facts.stored(&key)?;
-            return Err(Pause::Cache(Write::over(previous, key, value, expires_at, Labels::default(), &scene.env.entropy)));
+            return Err(Pause::Cache(Write::over(
+                previous,
+                key,
+                value,
+                expires_at,
+                Labels::default(),
+                &scene.env.entropy,
+            )));
         }
     }
     Ok(find(&set))
