@@ -23,6 +23,9 @@ def main() -> int:
     for member, value in (("issuer_path", asked.issuer_path), ("access_token_format", asked.access_token_format)):
         if value is not None:
             fixture[member] = value
+    if asked.signing_key:
+        key = json.loads(Path(asked.signing_key).read_text())
+        fixture["access_token_signing_jwk"] = key["jwt"][0]["jwk"] if "jwt" in key else key
     runner.load()
     cases = runner.select(asked.group, asked.case)
     if asked.list:
@@ -69,6 +72,7 @@ def arguments():
     parser.add_argument("--retry-window", type=float, help="the server's retry_window_seconds (default: the fixture's)")
     parser.add_argument("--issuer-path", help="the path of the issuer (default: the fixture's)")
     parser.add_argument("--access-token-format", choices=("opaque", "jwt"), help="default: the fixture's")
+    parser.add_argument("--signing-key", help="file with the test server's private signing JWK (or its Lockstep key ring), for the JWT claim cases")
     parser.add_argument("--node", action="append", default=[], help="another node of the same issuer and store; may be repeated")
     parser.add_argument("--fetch-budget", type=int, help="document fetches that the server allows a host and minute (for M-49)")
     parser.add_argument("--at-once", type=int, default=runner.AT_ONCE, help="cases at once")

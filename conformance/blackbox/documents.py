@@ -105,7 +105,7 @@ class DocumentHost:
             else:
                 writer.write(_bytes(reply))
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, ValueError):
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ValueError):
             pass
         finally:
             writer.close()

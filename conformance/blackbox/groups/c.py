@@ -167,12 +167,12 @@ async def two_resources(s):
 
 @case("C-15", "a scope in T0 is ignored or invalid_request; never widens")
 async def widened(s):
-    code = await s.code(scopes=[], scope=s.read_scope)
+    code = await s.code(scopes=[], scope=s.read_scope, resource="api")
     answer = await s.redeem(code, scope=f"{s.read_scope} {s.write_scope} mcp:admin")
     if answer.status == 200:
         tokens = s.keep(code, answer)
         check(s.write_scope not in tokens.answer.get("scope", "").split(), "the approved scope", tokens.answer.get("scope"))
-        expect.resource_403(s, await s.call_write(tokens.access_token), s.write_scope)
+        expect.resource_403(s, await s.call_write(tokens.access_token, resource="api"), s.write_scope, resource="api")
         return "ignored"
     expect.token_error(answer, ("invalid_request", "invalid_scope"))
 

@@ -105,14 +105,6 @@ async def scope_beyond(s):
     check("admin:everything" not in created(answer).get("scope", "").split(), "the scope narrowed", answer)
 
 
-@case("D-05b", "a client registered for one scope is not granted another")
-async def scope_bound(s):
-    client = await s.registered(scope=s.read_scope)
-    code = await s.code(client, scope=f"{s.read_scope} {s.write_scope}")
-    value = expect.token_ok(await s.redeem(code))
-    check(s.write_scope not in value.get("scope", s.write_scope).split(), "the registered scope at most", value.get("scope"))
-
-
 for number, (what, change) in enumerate((
     ("the implicit grant", {"grant_types": ["implicit"], "response_types": ["token"]}), ("the password grant only", {"grant_types": ["password"]}), ("response_types token", {"response_types": ["token"]}),
     ("grant_types as a string", {"grant_types": "authorization_code"}), ("an unknown auth method", {"token_endpoint_auth_method": "x"}), ("client_secret_jwt", {"token_endpoint_auth_method": "client_secret_jwt"}),

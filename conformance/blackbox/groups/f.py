@@ -163,10 +163,10 @@ async def wider(s):
 
 @case("F-15", "a narrower scope gives a narrower access token, and the next refresh has the whole grant again")
 async def narrower(s):
-    tokens = await s.tokens()
+    tokens = await s.tokens(resource="api")
     narrow = await s.refreshed(tokens, scope=s.read_scope)
     check(s.write_scope not in narrow.answer.get("scope", s.write_scope).split(), "the narrower scope in the answer", narrow.answer.get("scope"))
-    expect.resource_403(s, await s.call_write(narrow.access_token), s.write_scope)
+    expect.resource_403(s, await s.call_write(narrow.access_token, resource="api"), s.write_scope, resource="api")
     whole = await s.refreshed(narrow)
     check(s.write_scope in whole.answer.get("scope", s.write_scope).split(), "the whole grant", whole.answer.get("scope"))
 
@@ -343,7 +343,7 @@ async def revoked_meanwhile(s):
 @case("F-35", "a repeat inside W with a narrower scope: refused, or a narrower access token with the same refresh token")
 async def narrower_repeat(s):
     need_window(s)
-    first = await s.tokens()
+    first = await s.tokens(resource="api")
     second = await s.refreshed(first)
     answer = await s.refresh(first, scope=s.read_scope)
     if answer.status != 200:
@@ -351,7 +351,7 @@ async def narrower_repeat(s):
         await expect.alive(s, second)
         return "refused"
     check(successor(answer) == second.refresh_token, "SAME", "another successor")
-    expect.resource_403(s, await s.call_write(expect.token_ok(answer)["access_token"]), s.write_scope)
+    expect.resource_403(s, await s.call_write(expect.token_ok(answer)["access_token"], resource="api"), s.write_scope, resource="api")
 
 
 @case("F-36", "a repeat inside W for another resource is refused and changes nothing")

@@ -152,19 +152,19 @@ async def both_decisions(s):
 
 async def stored_wins(s, add):
     browser = await s.browser()
-    shown = await browser.consent(s.a0(scope=s.read_scope))
-    answer = await browser.decide(shown, add=[(k, v.replace("{api}", s.resource("api")).replace("{write}", s.write_scope).replace("{other}", s.client("other").client_id)) for k, v in add])
+    shown = await browser.consent(s.a0(scope=s.read_scope, resource="api"))
+    answer = await browser.decide(shown, add=[(k, v.replace("{mcp}", s.resource("mcp")).replace("{write}", s.write_scope).replace("{other}", s.client("other").client_id)) for k, v in add])
     if answer.location is None:
         return expect.page(answer, statuses=REFUSED) and "a page"
     client = s.client("public")
-    code = Code(expect.granted(s, answer, redirect=client.redirect), client, client.redirect, "mcp")
+    code = Code(expect.granted(s, answer, redirect=client.redirect), client, client.redirect, "api")
     tokens = s.keep(code, await s.redeem(code))
     check(not {"mcp:admin", s.write_scope} & set(tokens.answer.get("scope", "").split()), "no scope beyond the request", tokens.answer.get("scope"))
-    expect.resource_403(s, await s.call_write(tokens.access_token), s.write_scope)
-    expect.resource_401(s, await s.call(tokens.access_token, resource="api"), "invalid_token", resource="api")
+    expect.resource_403(s, await s.call_write(tokens.access_token, resource="api"), s.write_scope, resource="api")
+    expect.resource_401(s, await s.call(tokens.access_token), "invalid_token")
 
 
-for number, add in enumerate(([("scope", "mcp:admin")], [("scope", "{write}")], [("client_id", "{other}")], [("redirect_uri", "https://evil.example/")], [("resource", "{api}")], [("state", "evil")], [("subject", "bob")], [("code_challenge", "B" * 43)])):
+for number, add in enumerate(([("scope", "mcp:admin")], [("scope", "{write}")], [("client_id", "{other}")], [("redirect_uri", "https://evil.example/")], [("resource", "{mcp}")], [("state", "evil")], [("subject", "bob")], [("code_challenge", "B" * 43)])):
     row(f"U-09.{number}", f"a consent POST that adds {add[0][0]}={add[0][1][:24]}: the stored request wins", stored_wins, add, gate=1)
 
 
