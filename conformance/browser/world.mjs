@@ -9,26 +9,37 @@ const listen = (handler) =>
     server.listen(0, '127.0.0.1', () => resolve({ port: server.address().port, close: () => server.close() }));
   });
 
-/** The application on this computer: it keeps what arrives at its callback. */
+/** The application on this computer: it keeps what arrives at its callback, and publishes a client document. */
 export async function startClient() {
   const arrived = [];
   const server = await listen((request, response) => {
-    const url = new URL(request.url, 'http://127.0.0.1');
+    const url = new URL(request.url, origin());
+    if (url.pathname === '/client.json') {
+      const metadata = { client_id: document(), client_name: 'Notes Reader', redirect_uris: [redirect()], token_endpoint_auth_method: 'none' };
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.end(JSON.stringify(metadata));
+      return;
+    }
     if (url.pathname === '/callback') arrived.push({ answer: url.searchParams, referrer: request.headers.referer });
     response.writeHead(url.pathname === '/callback' ? 200 : 404, { 'Content-Type': 'text/html' });
     response.end('<!doctype html><title>Connected</title><p>You can close this page.');
   });
-  return { ...server, arrived, origin: `http://127.0.0.1:${server.port}`, redirect: `http://127.0.0.1:${server.port}/callback` };
+  const origin = () => `http://127.0.0.1:${server.port}`;
+  const document = () => `${origin()}/client.json`;
+  const redirect = () => `${origin()}/callback`;
+  return { ...server, arrived, origin: origin(), document: document(), redirect: redirect() };
 }
 
 /** Somebody else's site: shows what it is told to, with as many scripts as it likes. */
 export async function startHostile() {
   let page = '';
-  const server = await listen((_, response) => {
+  const visits = [];
+  const server = await listen((request, response) => {
+    visits.push(request.url);
     response.writeHead(200, { 'Content-Type': 'text/html' });
     response.end(`<!doctype html><title>Hostile</title>${page}`);
   });
-  return { ...server, show: (html) => (page = html), neighbour: `http://127.0.0.1:${server.port}/`, stranger: `http://localhost:${server.port}/` };
+  return { ...server, visits, show: (html) => (page = html), neighbour: `http://127.0.0.1:${server.port}/`, stranger: `http://localhost:${server.port}/` };
 }
 
 /** An authorization request as a client makes it, with what the client keeps for later. */
@@ -58,7 +69,7 @@ export async function startBrowser(executablePath) {
     const context = await browser.newContext({ locale: 'en', viewport: { width: 820, height: 900 }, ...options });
     context.setDefaultTimeout(15_000);
     context.on('request', (request) => kept.requests.push(request.url()));
-    context.on('console', (message) => kept.complaints.push(message.text()));
+    context.on('console', (message) => kept.complaints.push(`${message.text()} at ${message.location().url}`));
     context.on('weberror', (error) => kept.complaints.push(String(error.error())));
     context.on('dialog', async (dialog) => {
       kept.complaints.push(`a dialog: ${dialog.message()}`);
