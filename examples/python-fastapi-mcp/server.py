@@ -158,8 +158,8 @@ def login_form(next: str = "/account", wrong: bool = False) -> HTMLResponse:
     hint = "<p>That was not right.</p>" if wrong else ""
     return page("Sign in", f"""{hint}<form method=post action=/login>
         <input type=hidden name=next value="{html.escape(local(next))}">
-        <p><label>User <input name=username autofocus></label> (alice)
-        <p><label>Password <input name=password type=password></label> (wonderland)
+        <p><label>User <input name=username autocomplete=username autofocus></label> (alice)
+        <p><label>Password <input name=password type=password autocomplete=current-password></label> (wonderland)
         <p><button>Sign in</button></form>""", 403 if wrong else 200)
 
 
