@@ -36,7 +36,7 @@ pub enum Step<E: Endpoint> {
 
 /// An endpoint's rule. Implemented inside this crate only.
 #[allow(private_bounds, reason = "the sealing trait keeps the facts private to the core")]
-pub trait Endpoint: Sized + Rule {
+pub trait Endpoint: Sized + Rule<Output = <Self as Endpoint>::Outcome> {
     /// What the exchange ends with.
     type Outcome: fmt::Debug + ModelState;
 }
@@ -133,11 +133,11 @@ struct Exchange<E> {
 
 /// Starts an exchange.
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-pub(crate) fn begin<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>>(rule: E) -> Step<E> {
+pub(crate) fn begin<E: Endpoint>(rule: E) -> Step<E> {
     Exchange { rule, facts: Facts::default() }.run()
 }
 
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Exchange<E> {
+impl<E: Endpoint> Exchange<E> {
     fn run(mut self) -> Step<E> {
         self.facts.steps += 1;
         if self.facts.steps > STEPS {
@@ -192,7 +192,7 @@ pub struct Loading<E> {
 }
 
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Loading<E> {
+impl<E: Endpoint> Loading<E> {
     /// The keys to load, in the order of the answer.
     pub fn keys(&self) -> &[Key] {
         &self.keys
@@ -229,7 +229,7 @@ pub struct Committing<E> {
 }
 
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
+impl<E: Endpoint> Committing<E> {
     /// The write to try.
     pub fn write(&self) -> &Write {
         &self.write
@@ -270,7 +270,7 @@ pub struct Fetching<E> {
 }
 
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Fetching<E> {
+impl<E: Endpoint> Fetching<E> {
     /// The request to send, with its limits.
     pub fn request(&self) -> &FetchRequest {
         &self.request
@@ -292,7 +292,7 @@ pub struct Deciding<E> {
 }
 
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Deciding<E> {
+impl<E: Endpoint> Deciding<E> {
     /// What is asked.
     pub fn question(&self) -> &Question {
         &self.question
