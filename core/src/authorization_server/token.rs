@@ -17,15 +17,15 @@ use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
 use crate::store::{Key, Write};
 use crate::token::{self, Opened, TokenKind};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 
 /// One request to the token endpoint.
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub(crate) struct Token {
     scene: Scene,
-    request: HttpRequest,
-    parsed: Option<Result<Parsed, (&'static Refusal, alloc::string::String)>>,
+    parsed: Result<Parsed, (&'static Refusal, String)>,
+    by_header: bool,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
 }
@@ -54,24 +54,17 @@ const ONCE: [&str; 10] = [
 
 impl Token {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request, parsed: None, was_current: None }
+        let parsed = parse(&scene, &request).map_err(|pause| match pause {
+            Pause::Refuse(refusal, detail) => (refusal, detail),
+            _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
+        });
+        Self { scene, parsed, by_header: request.has_header("authorization"), was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let parsed = match &self.parsed {
-            Some(parsed) => parsed.clone(),
-            None => {
-                let parsed = match parse(&self.scene, &self.request) {
-                    Err(Pause::Refuse(refusal, detail)) => Err((refusal, detail)),
-                    Err(_) => Err((&refusal::UNAVAILABLE, "reading a request needs nothing".to_string())),
-                    Ok(parsed) => Ok(parsed),
-                };
-                self.parsed = Some(parsed.clone());
-                parsed
-            }
-        };
-        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail))?;
-        let scene = &self.scene;
+        let Self { scene, parsed, was_current, .. } = self;
+        let (scene, parsed) = (&*scene, parsed.as_ref());
+        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         let mut wanted = parsed.presented.wanted_keys(scene);
         let keys = parsed.opened.as_ref().map(|opened| keys(scene, opened));
         wanted.extend(keys.iter().flatten().cloned());
@@ -85,7 +78,7 @@ impl Token {
         let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
         let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
         let counter = subject_counter(facts, &subject_key)?;
-        let was_current = *self.was_current.get_or_insert_with(|| match parsed.kind {
+        let was_current = *was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
             _ => {
                 grant.state == GrantState::Live
@@ -261,7 +254,7 @@ impl Work<'_> {
     }
 
     fn because(&self, refusal: &'static Refusal) -> Pause {
-        let mut detail = alloc::string::String::from("client ");
+        let mut detail = String::from("client ");
         detail.push_str(&self.client.client.id);
         detail.push_str(", grant ");
         detail.push_str(&crate::crypto::base64url(&self.id));
@@ -344,8 +337,7 @@ impl Rule for Token {
 
     fn proceed(&mut self, facts: &mut Facts) -> Act<Answer> {
         let decided = self.decide(facts);
-        let by_header = self.request.has_header("authorization");
-        reply::conclude_for_client(&self.scene, facts, decided, by_header)
+        reply::conclude_for_client(&self.scene, facts, decided, self.by_header)
     }
 
     fn unavailable(&mut self, facts: &mut Facts, what: &'static str) -> Answer {

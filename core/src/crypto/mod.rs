@@ -78,16 +78,16 @@ impl SealingKey {
         let mut nonce = [0u8; NONCE_BYTES];
         nonce.copy_from_slice(mac.split_at(NONCE_BYTES).0);
         let mut sealed = Vec::with_capacity(NONCE_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
-        let Ok(cipher) = XChaCha20Poly1305::new_from_slice(self.encrypt.expose()) else {
-            debug_assert!(false, "a sealing key has 32 bytes");
+        let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose());
+        let (_, text) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = cipher.ok().and_then(|cipher| cipher.encrypt_inout_detached(&XNonce::from(nonce), associated, text.into()).ok());
+        let Some(tag) = tag else {
+            debug_assert!(false, "a sealing key has 32 bytes, and a token is far below the cipher's limit");
             return Vec::new();
         };
-        if cipher.encrypt_in_place(&XNonce::from(nonce), associated, &mut sealed).is_err() {
-            debug_assert!(false, "a token is far below the cipher's limit");
-            return Vec::new();
-        }
-        sealed.splice(0..0, nonce);
+        sealed.extend_from_slice(&tag);
         sealed
     }
 
