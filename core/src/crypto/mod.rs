@@ -82,7 +82,9 @@ impl SealingKey {
         sealed.extend_from_slice(plaintext);
         let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose());
         let (_, text) = sealed.split_at_mut(NONCE_BYTES);
-        let tag = cipher.ok().and_then(|cipher| cipher.encrypt_inout_detached(&XNonce::from(nonce), associated, text.into()).ok());
+        let tag = cipher
+            .ok()
+            .and_then(|cipher| cipher.encrypt_inout_detached(&XNonce::from(nonce), associated, text.into()).ok());
         let Some(tag) = tag else {
             debug_assert!(false, "a sealing key has 32 bytes, and a token is far below the cipher's limit");
             return Vec::new();
