@@ -102,8 +102,10 @@ impl HttpResponse {
     }
 
     /// A JSON response.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        let written = serde_json::to_vec(body);
+        debug_assert!(written.is_ok(), "what we answer has names for keys");
+        Self { status, headers: Vec::with_capacity(6), body: written.unwrap_or_default() }
             .with("Content-Type", "application/json")
     }
 
