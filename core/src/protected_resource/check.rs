@@ -194,6 +194,9 @@ impl CheckExchange {
             && let Decision::Credential { user, scopes, expires_at } =
                 facts.decided(Question::Token { token: text.to_string() })?
         {
+            if expires_at.is_some_and(|end| self.scene.env.now >= end) {
+                return Err(Pause::from(&refusal::BEARER_EXPIRED));
+            }
             return Ok(Identity {
                 subject: user.subject.clone(),
                 client_id: String::new(),
