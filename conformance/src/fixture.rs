@@ -388,7 +388,8 @@ impl World {
     pub fn consent_form(&self, page: &Answer) -> Draft {
         let (ticket, seal) = (hidden(page, "ticket"), hidden(page, "seal"));
         let cookies = self.cookie_change();
-        let form = [("ticket", ticket.as_str()), ("seal", seal.as_str()), ("decision", "approve"), ("scope", "notes:write")];
+        let form =
+            [("ticket", ticket.as_str()), ("seal", seal.as_str()), ("decision", "approve"), ("scope", "notes:write")];
         Draft::new("POST", "/consent", &form).but(&["@Origin: null", "@Sec-Fetch-Site: same-origin", &cookies])
     }
 

@@ -159,7 +159,8 @@ impl Vector {
     /// # Errors
     /// [`Unreadable`] when it is not exactly a vector.
     pub fn read(file: &str) -> Read<Self> {
-        let mut fields = Fields::new(parse_object(file.as_bytes(), LIMITS).map_err(|fault| Unreadable(fault.to_string()))?);
+        let mut fields =
+            Fields::new(parse_object(file.as_bytes(), LIMITS).map_err(|fault| Unreadable(fault.to_string()))?);
         let mut vector = Self {
             id: fields.text("id")?,
             title: fields.text("title")?,
@@ -184,7 +185,8 @@ impl Vector {
                     item.end()?;
                 }
                 let order = fields.take("order")?;
-                let order: Option<Vec<u64>> = order.as_array().map(|items| items.iter().filter_map(Value::as_u64).collect());
+                let order: Option<Vec<u64>> =
+                    order.as_array().map(|items| items.iter().filter_map(Value::as_u64).collect());
                 let order = order.ok_or(Unreadable("order".to_owned()))?;
                 vector.order = order.into_iter().filter_map(|index| usize::try_from(index).ok()).collect();
             }
@@ -237,7 +239,9 @@ impl Turn {
             Asked::Decide(question) => ("decide", question.clone()),
         };
         let (given, how) = match &self.given {
-            Given::Loaded(records) => ("loaded", records.iter().map(|record| record.as_ref().map(record_json)).collect()),
+            Given::Loaded(records) => {
+                ("loaded", records.iter().map(|record| record.as_ref().map(record_json)).collect())
+            }
             Given::Committed(Committed::Committed) => ("committed", json!("committed")),
             Given::Committed(Committed::Conflict) => ("committed", json!("conflict")),
             Given::Committed(Committed::Unknown) => ("committed", json!("unknown")),
@@ -401,9 +405,9 @@ fn consent_json(consent: &ConsentQuestion) -> Value {
         action,
         hidden,
     } = consent;
-    let shown = scopes.iter().map(|scope| {
-        json!({ "name": scope.name, "description": scope.description, "optional": scope.optional })
-    });
+    let shown = scopes
+        .iter()
+        .map(|scope| json!({ "name": scope.name, "description": scope.description, "optional": scope.optional }));
     json!({
         "question": "consent", "client_id": client_id, "client_name": client_name, "client_host": client_host,
         "redirect_host": redirect_host, "redirect_uri": redirect_uri, "loopback": loopback, "known": known,
@@ -674,7 +678,9 @@ pub fn pretty(value: &Value, indent: usize, to: &mut String) {
     const COLUMNS: usize = 110;
     let compact = value.to_string();
     let items: Vec<(String, &Value)> = match value {
-        Value::Array(items) if compact.len() + indent > COLUMNS => items.iter().map(|item| (String::new(), item)).collect(),
+        Value::Array(items) if compact.len() + indent > COLUMNS => {
+            items.iter().map(|item| (String::new(), item)).collect()
+        }
         Value::Object(map) if compact.len() + indent > COLUMNS => {
             map.iter().map(|(name, item)| (format!("{}: ", json!(name)), item)).collect()
         }

@@ -192,7 +192,8 @@ impl World {
         let env = Env::new(self.now, seed).expect("a hash is not zero");
         let running = Running::start(&self.server, &call, env)?;
         let (config, keys) = (self.config.clone(), self.keys.clone());
-        let transcript = Transcript { config, keys, now: self.now, seed, call, turns: Vec::new(), outcome: Value::Null };
+        let transcript =
+            Transcript { config, keys, now: self.now, seed, call, turns: Vec::new(), outcome: Value::Null };
         self.lanes.push(Lane { running: Some(running), transcript });
         self.order.push(self.lanes.len() - 1);
         Ok(self.lanes.len() - 1)

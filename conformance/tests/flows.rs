@@ -8,8 +8,9 @@
 )]
 
 use lockstep_conformance::fixture::{
-    DOCUMENT, REDIRECT, RESOURCE, Tokens, assertion, assertion_claims, bearer, body, by_assertion, client_key, document,
-    get, hidden, key_clients, manage, put, redeem, redirected, refresh, register, revoke, served, tokens, user,
+    DOCUMENT, REDIRECT, RESOURCE, Tokens, assertion, assertion_claims, bearer, body, by_assertion, client_key,
+    document, get, hidden, key_clients, manage, put, redeem, redirected, refresh, register, revoke, served, tokens,
+    user,
 };
 use lockstep_conformance::running::Ended;
 use lockstep_conformance::world::{Fault, World, event};
@@ -345,7 +346,9 @@ fn an_outage_of_a_client_document_locks_nobody_out() {
 
     world.wait(86_400);
     let mut current = current;
-    for outage in [Fetched::Failed("timed out".into()), served(500, &json!({})), served(429, &json!({})), served(403, &json!({}))] {
+    for outage in
+        [Fetched::Failed("timed out".into()), served(500, &json!({})), served(429, &json!({})), served(403, &json!({}))]
+    {
         world.servers.insert(DOCUMENT.into(), outage);
         world.wait(20);
         let answer = world.send(refresh(&current.refresh).but(&changes[..1]));
@@ -527,7 +530,11 @@ fn an_assertion_is_accepted_once_whatever_the_store_says() {
         let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
         world.faults.extend(fault);
         let first = tokens(&world.send(redeem(&code).but(&changes)));
-        assert_eq!(refused(&world.send(refresh(&first.refresh).but(&changes))), "client.assertion.replayed", "{fault:?}");
+        assert_eq!(
+            refused(&world.send(refresh(&first.refresh).but(&changes))),
+            "client.assertion.replayed",
+            "{fault:?}"
+        );
         assert!(world.passes(&first.access));
     }
 }
@@ -634,8 +641,7 @@ fn a_world_tells_the_same_story_twice() {
 #[test]
 fn an_external_credential_does_not_open_a_resource_that_is_not_configured() {
     let mut world = World::with(|config| put(config, "verify_tokens", json!(true)));
-    let credential =
-        Decision::Credential { user: user("robot"), scopes: vec!["notes:read".into()], expires_at: None };
+    let credential = Decision::Credential { user: user("robot"), scopes: vec!["notes:read".into()], expires_at: None };
     world.credentials.insert("external".into(), credential);
     assert!(world.passes("external"));
     let now = world.now;

@@ -36,7 +36,6 @@ pub enum Step<E: Endpoint> {
 
 /// An endpoint's rule. Implemented inside this crate only.
 #[allow(private_bounds, reason = "the sealing trait keeps the facts private to the core")]
-#[allow(private_bounds, reason = "the sealing trait keeps the facts private to the core")]
 pub trait Endpoint: Sized + Rule<Output = <Self as Endpoint>::Outcome> {
     /// What the exchange ends with.
     type Outcome: fmt::Debug + ModelState;
