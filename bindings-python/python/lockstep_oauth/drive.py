@@ -16,11 +16,12 @@ from ._native import AdmitQuestion, Commit, Decision, Done, Fetch, Load
 from .errors import FetchError, MisuseError, StoreError, Undecided
 
 if TYPE_CHECKING:
-    from ._native import Allowed, Answer, Budget, Decide, Exchange, FetchRequest, Operated, Write, _Step
+    from ._native import Budget, Decide, Exchange, FetchRequest, Write, _Step
     from .stores import AnyStore
 
 __all__ = ["Fetcher", "Host", "drive", "drive_async"]
 
+O = TypeVar("O")
 T = TypeVar("T")
 
 logger = logging.getLogger("lockstep_oauth")
@@ -52,7 +53,7 @@ class Host(Protocol):
         ...
 
 
-def drive(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
+def drive(exchange: Exchange[O], host: Host) -> O:
     """Move an exchange to its end. It blocks: for async hosts there is ``drive_async``."""
     step = exchange.step
     while not isinstance(step, Done):
@@ -70,7 +71,7 @@ def drive(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
     return step.outcome
 
 
-async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
+async def drive_async(exchange: Exchange[O], host: Host) -> O:
     """Move an exchange to its end.
 
     A store whose methods are coroutines is awaited. Of any other, ``load`` runs in line, and ``commit`` in a thread of
@@ -94,7 +95,7 @@ async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Oper
     return step.outcome
 
 
-def _admitted(exchange: Exchange, host: Host, step: Decide) -> Decision | None:
+def _admitted(exchange: Exchange[Any], host: Host, step: Decide) -> Decision | None:
     question = step.question
     if not isinstance(question, AdmitQuestion):
         return None
@@ -119,7 +120,7 @@ def _plain(answer: T | Awaitable[T]) -> T:
     return answer
 
 
-def _failed(exchange: Exchange, step: _Step, failure: Exception) -> _Step:
+def _failed(exchange: Exchange[O], step: _Step[O], failure: Exception) -> _Step[O]:
     """Tell the core that the host's world failed. It is the core that knows what that means for the request."""
     if isinstance(step, Fetch):
         if not isinstance(failure, FetchError):
