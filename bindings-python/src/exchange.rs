@@ -148,6 +148,13 @@ impl Exchange {
         self.advance(py, Gil::Keep, |state| answer!(state, "fetch_failed", Fetch, |held| Ok(held.fetched(fetched))))
     }
 
+    /// Goes on without: the budget for such fetches is spent, and nothing was sent.
+    fn fetch_over_budget(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.advance(py, Gil::Keep, |state| {
+            answer!(state, "fetch_over_budget", Fetch, |held| Ok(held.fetched(Fetched::OverBudget)))
+        })
+    }
+
     /// Goes on with the host's decision.
     fn decided(&self, py: Python<'_>, decision: &Decision) -> PyResult<Py<PyAny>> {
         let decision = decision.to_core();

@@ -236,8 +236,21 @@ pub struct FetchRequest {
     pub limit_bytes: usize,
     /// The time for the whole fetch, in milliseconds.
     pub timeout_ms: u64,
+    /// What the host's budget counts when it really starts a fetch. One that joins a fetch under way costs nothing.
+    pub admission: Admission,
     /// Which addresses the host may connect to. Every resolved address is checked, and the connection goes to a checked one.
     pub addresses: crate::address::AddressRule,
+}
+
+/// One entry of the host's [`crate::budget::Budget`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    /// What is counted, such as `fetch:client.example`.
+    pub key: String,
+    /// How many are allowed in the period.
+    pub limit: u32,
+    /// The period, in seconds.
+    pub period_seconds: u32,
 }
 
 /// What came of a fetch.
@@ -247,6 +260,8 @@ pub enum Fetched {
     Response(HttpResponse),
     /// No answer: transport failure, time-out, too large, or an address that the rule forbids.
     Failed(String),
+    /// Nothing was sent: the budget of [`FetchRequest::admission`] is spent.
+    OverBudget,
 }
 
 #[cfg(test)]

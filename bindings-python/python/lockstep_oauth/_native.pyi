@@ -1,7 +1,7 @@
 """The Rust core. Private: the modules around it are the interface."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, Literal, TypeAlias, TypeVar, final
+from typing import Any, Literal, TypeAlias, final
 
 from .types import User
 
@@ -41,9 +41,9 @@ __all__ = [
 
 # Names for this file and for type checkers; the module itself has none of them.
 _Header: TypeAlias = tuple[bytes, bytes]
+_Outcome: TypeAlias = Answer | Allowed | Operated
 _Question: TypeAlias = SignInQuestion | ConsentQuestion | RefreshQuestion | TokenQuestion | AdmitQuestion
-_O = TypeVar("_O", covariant=True)  # what an exchange ends with
-_Step: TypeAlias = Load | Commit | Fetch | Decide | Done[_O]
+_Step: TypeAlias = Load | Commit | Fetch | Decide | Done
 _Committed: TypeAlias = Literal["committed", "conflict", "unknown"]
 _AddressRule: TypeAlias = Literal["public", "public_or_loopback"]
 
@@ -66,7 +66,7 @@ class Server:
         peer: str,
         now: int,
         seed: bytes,
-    ) -> Exchange[Answer]:
+    ) -> Exchange:
         """Ends with an Answer. ``now`` is in seconds since 1970; ``seed`` is ``os.urandom(32)``, used once."""
 
     def check(
@@ -78,7 +78,7 @@ class Server:
         peer: str,
         now: int,
         seed: bytes,
-    ) -> Exchange[Allowed | Answer]:
+    ) -> Exchange:
         """Ends with Allowed, or with the Answer to send instead. An empty resource means the first one."""
 
     def challenge(self, resource: str, scopes: Sequence[str]) -> HttpResponse: ...
@@ -92,11 +92,11 @@ class Server:
         expires_in: int,
         now: int,
         seed: bytes,
-    ) -> Exchange[Operated]:
+    ) -> Exchange:
         """Ends with Operated. No scopes mean all default scopes, an empty resource the first one. Raises MisuseError."""
 
-    def revoke_grant(self, subject: str, grant_id: str, now: int, seed: bytes) -> Exchange[Operated]: ...
-    def sign_out_everywhere(self, subject: str, now: int, seed: bytes) -> Exchange[Operated]: ...
+    def revoke_grant(self, subject: str, grant_id: str, now: int, seed: bytes) -> Exchange: ...
+    def sign_out_everywhere(self, subject: str, now: int, seed: bytes) -> Exchange: ...
     def describe(self, records: Sequence[tuple[str, Record]], counter: int, now: int) -> list[GrantSummary]: ...
     def subject_counter_key(self, subject: str) -> str: ...
     def subject_counter(self, record: Record | None) -> int: ...
@@ -123,7 +123,7 @@ def refusals() -> list[Refusal]: ...
 # --- An exchange and its steps ----------------------------------------------------------------------------------------
 
 @final
-class Exchange(Generic[_O]):
+class Exchange:
     """One request on its way. Each verb answers the present step and returns the next one.
 
     A verb that does not fit the step raises MisuseError and leaves the exchange as it was.
@@ -132,14 +132,15 @@ class Exchange(Generic[_O]):
     @property
     def now(self) -> int: ...
     @property
-    def step(self) -> _Step[_O]: ...
-    def loaded(self, records: Sequence[Record | None]) -> _Step[_O]: ...
-    def load_failed(self) -> _Step[_O]: ...
-    def committed(self, outcome: str) -> _Step[_O]: ...
-    def fetched(self, status: int, headers: Sequence[_Header], body: bytes) -> _Step[_O]: ...
-    def fetch_failed(self, reason: str) -> _Step[_O]: ...
-    def decided(self, decision: Decision) -> _Step[_O]: ...
-    def decide_failed(self) -> _Step[_O]: ...
+    def step(self) -> _Step: ...
+    def loaded(self, records: Sequence[Record | None]) -> _Step: ...
+    def load_failed(self) -> _Step: ...
+    def committed(self, outcome: str) -> _Step: ...
+    def fetched(self, status: int, headers: Sequence[_Header], body: bytes) -> _Step: ...
+    def fetch_failed(self, reason: str) -> _Step: ...
+    def fetch_over_budget(self) -> _Step: ...
+    def decided(self, decision: Decision) -> _Step: ...
+    def decide_failed(self) -> _Step: ...
 
 @final
 class Load:
@@ -162,9 +163,9 @@ class Decide:
     def question(self) -> _Question: ...
 
 @final
-class Done(Generic[_O]):
+class Done:
     @property
-    def outcome(self) -> _O: ...
+    def outcome(self) -> _Outcome: ...
 
 # --- Outcomes ---------------------------------------------------------------------------------------------------------
 
@@ -377,8 +378,11 @@ class FetchRequest:
         body: bytes = ...,
         limit_bytes: int = 65_536,
         timeout_ms: int = 10_000,
+        admission: tuple[str, int, int] | None = None,
         addresses: str = "public",
     ) -> FetchRequest: ...
+    @property
+    def admission(self) -> tuple[str, int, int]: ...
     @property
     def url(self) -> str: ...
     @property

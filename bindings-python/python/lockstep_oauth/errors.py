@@ -10,6 +10,7 @@ __all__ = [
     "InsufficientScope",
     "LockstepError",
     "MisuseError",
+    "OverBudgetError",
     "StoreError",
     "Undecided",
 ]
@@ -51,6 +52,13 @@ class FetchError(LockstepError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class OverBudgetError(FetchError):
+    """Nothing was sent: the budget for fetches of that sort is spent."""
+
+    def __init__(self) -> None:
+        super().__init__("the budget is spent")
 
 
 class Undecided(LockstepError):
