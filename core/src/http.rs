@@ -190,7 +190,8 @@ fn form_decode(bytes: &[u8]) -> Result<String, FormFault> {
 
 /// Decodes percent-encoding once; `+` becomes a space when `plus` says so.
 pub(crate) fn percent_decode(bytes: &[u8], plus: bool) -> Result<String, FormFault> {
-    if !bytes.contains(&b'%') && !(plus && bytes.contains(&b'+')) {
+    let encoded = |byte: &u8| *byte == b'%' || (plus && *byte == b'+');
+    if !bytes.iter().any(encoded) {
         return String::from_utf8(bytes.to_vec()).map_err(|_| FormFault::NotUtf8);
     }
     let mut decoded = Vec::with_capacity(bytes.len());

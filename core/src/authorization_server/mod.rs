@@ -259,6 +259,7 @@ pub struct HttpExchange(HttpRule);
 
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
+#[allow(clippy::large_enum_variant, reason = "one rule lives at a time, and is moved a few times")]
 enum HttpRule {
     Authorize(authorize::Authorize),
     Consent(consent::Consent),
