@@ -3,3 +3,7 @@
 
 pub mod jose;
 pub mod values;
+pub mod transcript;
+pub mod running;
+pub mod world;
+pub mod fixture;

@@ -76,6 +76,7 @@ auth = Lockstep(
     sign_in=current_user,
     registration={"mode": "open", "per_hour": BUDGET},
     clients=known_clients(),
+    access_token_format=os.environ.get("EXAMPLE_TOKENS", "opaque"),
     client_documents={"loopback": True, "per_minute": BUDGET},  # development only: lets a client on this machine publish its document over http
     **tuning(),
 )

@@ -170,6 +170,10 @@ impl AuthorizationServer {
         {
             return Step::Done(reply::plain(response));
         }
+        if request.has_header("transfer-encoding") && request.has_header("content-length") {
+            let facts = &mut Facts::default();
+            return Step::Done(reply::refused(&scene, &refusal::FRAMING, "", reply::Shape::Json, facts));
+        }
         let allowed = allowed_methods(&route);
         if !allowed.contains(&request.method.as_str()) {
             let mut answer =
