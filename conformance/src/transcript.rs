@@ -255,6 +255,7 @@ impl Turn {
             Given::Committed(Committed::Committed) => ("committed", json!("committed")),
             Given::Committed(Committed::Conflict) => ("committed", json!("conflict")),
             Given::Committed(Committed::Unknown) => ("committed", json!("unknown")),
+            Given::Fetched(Fetched::OverBudget) => ("fetched", json!({ "over_budget": true })),
             Given::Fetched(Fetched::Failed(reason)) => ("fetched", json!({ "failed": reason })),
             Given::Fetched(Fetched::Response(response)) => ("fetched", response_json(response)),
             Given::Decided(decision) => ("decided", decision_json(decision)),

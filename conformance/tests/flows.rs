@@ -724,5 +724,5 @@ fn a_fetched_document_is_written_once_and_not_loaded_again() {
             break;
         }
     }
-    assert_eq!(steps, ["load", "decide", "fetch", "commit", "done"]);
+    assert_eq!(steps, ["load", "fetch", "commit", "done"]);
 }

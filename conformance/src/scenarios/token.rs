@@ -202,6 +202,14 @@ fn transport(book: &mut Book) {
         },
     );
     book.one(
+        case("framed-twice", "A request that says in two ways how long it is is refused.", "RFC 9112 §6.1; H-15", "Request smuggling.", "http.framing"),
+        || {
+            let mut world = World::new();
+            world.send(redeem("lsc_x").but(&["@Transfer-Encoding: chunked", "@Content-Length: 5"]));
+            world
+        },
+    );
+    book.one(
         case("method", "The token endpoint answers POST only.", "OAuth 2.1-15 §3.2; C-28", "A GET would put the code into logs.", "http.method"),
         || {
             let mut world = World::new();

@@ -24,7 +24,7 @@ pub fn write_json(write: &Write) -> Value {
 
 /// A fetch as JSON.
 pub fn fetch_json(request: &FetchRequest) -> Value {
-    let FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, addresses } = request;
+    let FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, admission, addresses } = request;
     let addresses = match addresses {
         AddressRule::Public => "public",
         AddressRule::PublicOrLoopback => "public_or_loopback",
@@ -32,6 +32,7 @@ pub fn fetch_json(request: &FetchRequest) -> Value {
     json!({
         "method": method, "url": url, "headers": headers, "body": bytes_json(body), "limit_bytes": limit_bytes,
         "timeout_ms": timeout_ms, "addresses": addresses,
+        "admission": { "key": admission.key, "limit": admission.limit, "period_seconds": admission.period_seconds },
     })
 }
 
@@ -112,6 +113,10 @@ pub(super) fn read_fetched(mut fields: Fields) -> Read<Fetched> {
     if let Some(reason) = fields.optional("failed") {
         fields.end()?;
         return Ok(Fetched::Failed(text(reason)?));
+    }
+    if fields.optional("over_budget").is_some() {
+        fields.end()?;
+        return Ok(Fetched::OverBudget);
     }
     let status = u16::try_from(fields.number("status")?).map_err(|_| Unreadable("status".to_owned()))?;
     let mut headers = Vec::new();

@@ -31,9 +31,15 @@ const STATE_BYTES: usize = 2048;
 pub(crate) struct Authorize {
     scene: Scene,
     request: HttpRequest,
+    form: Result<Form, &'static Refusal>,
+    /// The request itself as a path and query: signing in starts it again, with nothing stored.
+    return_to: String,
+    proven: Option<Proven>,
 }
 
 /// A request whose client and redirect are proven: its errors may go to the client.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Proven {
     client: Client,
     redirect: CheckedRedirect,
@@ -42,6 +48,8 @@ struct Proven {
 }
 
 /// What a faultless request asks for.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Asked {
     scopes: Vec<String>,
     resources: Vec<String>,
@@ -50,28 +58,34 @@ struct Asked {
 
 impl Authorize {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request }
+        let form = parameters(&request);
+        let raw = if request.method == "POST" { &request.body } else { &request.query };
+        let base = scene.server.config.base_path();
+        let mut return_to = String::with_capacity(base.len() + raw.len() + 11);
+        return_to.push_str(base);
+        return_to.push_str("/authorize?");
+        return_to.extend(raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)));
+        Self { scene, request, form, return_to, proven: None }
     }
 
-    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+    fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let scene = &self.scene;
-        let form = self.parameters()?;
-        let proven = prove(scene, facts, &form)?;
-        let user = match session::who(scene, facts, &self.request, self.question(&proven))? {
+        let form = self.form.as_ref().map_err(|refusal| Pause::from(*refusal))?;
+        let proven = match self.proven.take() {
+            Some(proven) => proven,
+            None => prove(scene, facts, form)?,
+        };
+        let proven = &*self.proven.insert(proven);
+        let question = question(&self.return_to, proven);
+        let user = match session::who(scene, facts, &self.request, question)? {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             decision => decision,
         };
-        let asked = match proven.asked {
+        let asked = match &proven.asked {
             Ok(asked) => asked,
             Err((refusal, detail)) => {
-                return Ok(reply::redirect_refusal(
-                    scene,
-                    facts,
-                    &proven.redirect,
-                    proven.state.as_deref(),
-                    refusal,
-                    &detail,
-                ));
+                let state = proven.state.as_deref();
+                return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
             }
         };
         let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
@@ -79,9 +93,9 @@ impl Authorize {
             grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
             client: proven.client.id.clone(),
             redirect: proven.redirect.as_str().to_string(),
-            state: proven.state,
-            scopes: asked.scopes,
-            resources: asked.resources,
+            state: proven.state.clone(),
+            scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
             challenge: asked.challenge.as_str().to_string(),
             expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),
             browser: sealed_by,
@@ -107,31 +121,28 @@ impl Authorize {
             )),
         }
     }
+}
 
-    fn parameters(&self) -> Result<Form, Pause> {
-        let posted = self.request.method == "POST";
-        if posted && !self.request.is_media_type("application/x-www-form-urlencoded") {
-            return Err(Pause::from(&refusal::AUTHORIZE_MALFORMED));
-        }
-        let (bytes, limit) = if posted { (&self.request.body, BODY_BYTES) } else { (&self.request.query, QUERY_BYTES) };
-        Form::parse(bytes, limit).map_err(|fault| match fault {
-            FormFault::TooLarge => Pause::from(&refusal::AUTHORIZE_LIMITS),
-            FormFault::Malformed | FormFault::NotUtf8 => Pause::from(&refusal::AUTHORIZE_MALFORMED),
-        })
+fn parameters(request: &HttpRequest) -> Result<Form, &'static Refusal> {
+    let posted = request.method == "POST";
+    if posted && !request.is_media_type("application/x-www-form-urlencoded") {
+        return Err(&refusal::AUTHORIZE_MALFORMED);
     }
+    let (bytes, limit) = if posted { (&request.body, BODY_BYTES) } else { (&request.query, QUERY_BYTES) };
+    Form::parse(bytes, limit).map_err(|fault| match fault {
+        FormFault::TooLarge => &refusal::AUTHORIZE_LIMITS,
+        FormFault::Malformed | FormFault::NotUtf8 => &refusal::AUTHORIZE_MALFORMED,
+    })
+}
 
-    /// The question carries the request itself as the way back: signing in starts it again, with nothing stored.
-    fn question(&self, proven: &Proven) -> SignInQuestion {
-        let raw = if self.request.method == "POST" { &self.request.body } else { &self.request.query };
-        let query: String = raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
-        let asked = proven.asked.as_ref().ok();
-        SignInQuestion {
-            return_to: format!("{}/authorize?{query}", self.scene.server.config.base_path()),
-            client_id: proven.client.id.clone(),
-            client_name: proven.client.name.clone(),
-            scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
-            resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
-        }
+fn question(return_to: &str, proven: &Proven) -> SignInQuestion {
+    let asked = proven.asked.as_ref().ok();
+    SignInQuestion {
+        return_to: return_to.to_string(),
+        client_id: proven.client.id.clone(),
+        client_name: proven.client.name.clone(),
+        scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
+        resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
     }
 }
 

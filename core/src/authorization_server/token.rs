@@ -17,15 +17,16 @@ use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
 use crate::store::{Key, Write};
 use crate::token::{self, Opened, TokenKind};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 /// One request to the token endpoint.
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub(crate) struct Token {
     scene: Scene,
-    request: HttpRequest,
-    parsed: Option<Result<Parsed, (&'static Refusal, alloc::string::String)>>,
+    parsed: Result<Parsed, (&'static Refusal, String)>,
+    by_header: bool,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
 }
@@ -36,7 +37,9 @@ struct Parsed {
     form: Form,
     presented: Presented,
     kind: TokenKind,
-    opened: Option<Opened>,
+    opened: Option<(Opened, [Key; 2])>,
+    /// Every record that the exchange will look at, as far as the request tells.
+    wanted: Vec<Key>,
 }
 
 const ONCE: [&str; 10] = [
@@ -54,38 +57,28 @@ const ONCE: [&str; 10] = [
 
 impl Token {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request, parsed: None, was_current: None }
+        let parsed = parse(&scene, &request).map_err(|pause| match pause {
+            Pause::Refuse(refusal, detail) => (refusal, detail),
+            _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
+        });
+        Self { scene, parsed, by_header: request.has_header("authorization"), was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let parsed = match &self.parsed {
-            Some(parsed) => parsed.clone(),
-            None => {
-                let parsed = match parse(&self.scene, &self.request) {
-                    Err(Pause::Refuse(refusal, detail)) => Err((refusal, detail)),
-                    Err(_) => Err((&refusal::UNAVAILABLE, "reading a request needs nothing".to_string())),
-                    Ok(parsed) => Ok(parsed),
-                };
-                self.parsed = Some(parsed.clone());
-                parsed
-            }
-        };
-        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail))?;
-        let scene = &self.scene;
-        let mut wanted = parsed.presented.wanted_keys(scene);
-        let keys = parsed.opened.as_ref().map(|opened| keys(scene, opened));
-        wanted.extend(keys.iter().flatten().cloned());
-        facts.need(&wanted)?;
+        let Self { scene, parsed, was_current, .. } = self;
+        let (scene, parsed) = (&*scene, parsed.as_ref());
+        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
+        facts.need(&parsed.wanted)?;
         let client = authenticate(scene, facts, &parsed.presented)?;
         let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
-        let (Some(opened), Some([grant_key, subject_key])) = (&parsed.opened, keys) else { return Err(unknown.into()) };
+        let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;
-        let Some(record) = facts.live(&grant_key, now)? else { return Err(unknown.into()) };
+        let Some(record) = facts.live(grant_key, now)? else { return Err(unknown.into()) };
         let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
         let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
         let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
-        let counter = subject_counter(facts, &subject_key)?;
-        let was_current = *self.was_current.get_or_insert_with(|| match parsed.kind {
+        let counter = subject_counter(facts, subject_key)?;
+        let was_current = *was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
             _ => {
                 grant.state == GrantState::Live
@@ -146,11 +139,13 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let text = one(name).ok_or(Pause::from(missing))?;
     let config = &scene.server.config;
     let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text);
-    Ok(Parsed { form, presented, kind, opened })
-}
-
-fn keys(scene: &Scene, opened: &Opened) -> [Key; 2] {
-    [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)]
+    let opened = opened.map(|opened| {
+        let keys = [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)];
+        (opened, keys)
+    });
+    let mut wanted = presented.wanted_keys(scene);
+    wanted.extend(opened.iter().flat_map(|(_, keys)| keys.iter().cloned()));
+    Ok(Parsed { form, presented, kind, opened, wanted })
 }
 
 /// A request that has proven its client and its code or token.
@@ -158,7 +153,7 @@ struct Work<'a> {
     scene: &'a Scene,
     client: VerifiedClient,
     grant: Grant,
-    grant_key: Key,
+    grant_key: &'a Key,
     id: [u8; 16],
     subject: [u8; 16],
     moment: Moment,
@@ -261,7 +256,7 @@ impl Work<'_> {
     }
 
     fn because(&self, refusal: &'static Refusal) -> Pause {
-        let mut detail = alloc::string::String::from("client ");
+        let mut detail = String::from("client ");
         detail.push_str(&self.client.client.id);
         detail.push_str(", grant ");
         detail.push_str(&crate::crypto::base64url(&self.id));
@@ -277,7 +272,7 @@ impl Work<'_> {
 
     fn gate(&self, facts: &Facts, next: &Grant) -> Result<Pause, Pause> {
         let value = next.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
-        let record = facts.stored(&self.grant_key)?;
+        let record = facts.stored(self.grant_key)?;
         let expires_at = store_until(&self.scene.server, next);
         Ok(Pause::Gate(Write::over(
             record,
@@ -344,8 +339,7 @@ impl Rule for Token {
 
     fn proceed(&mut self, facts: &mut Facts) -> Act<Answer> {
         let decided = self.decide(facts);
-        let by_header = self.request.has_header("authorization");
-        reply::conclude_for_client(&self.scene, facts, decided, by_header)
+        reply::conclude_for_client(&self.scene, facts, decided, self.by_header)
     }
 
     fn unavailable(&mut self, facts: &mut Facts, what: &'static str) -> Answer {

@@ -78,16 +78,18 @@ impl SealingKey {
         let mut nonce = [0u8; NONCE_BYTES];
         nonce.copy_from_slice(mac.split_at(NONCE_BYTES).0);
         let mut sealed = Vec::with_capacity(NONCE_BYTES + plaintext.len() + TAG_BYTES);
+        sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
-        let Ok(cipher) = XChaCha20Poly1305::new_from_slice(self.encrypt.expose()) else {
-            debug_assert!(false, "a sealing key has 32 bytes");
+        let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose());
+        let (_, text) = sealed.split_at_mut(NONCE_BYTES);
+        let tag = cipher
+            .ok()
+            .and_then(|cipher| cipher.encrypt_inout_detached(&XNonce::from(nonce), associated, text.into()).ok());
+        let Some(tag) = tag else {
+            debug_assert!(false, "a sealing key has 32 bytes, and a token is far below the cipher's limit");
             return Vec::new();
         };
-        if cipher.encrypt_in_place(&XNonce::from(nonce), associated, &mut sealed).is_err() {
-            debug_assert!(false, "a token is far below the cipher's limit");
-            return Vec::new();
-        }
-        sealed.splice(0..0, nonce);
+        sealed.extend_from_slice(&tag);
         sealed
     }
 
@@ -115,6 +117,17 @@ pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
 /// Base64url without padding (RFC 4648 §5).
 pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Writes base64url without padding behind what is there.
+pub(crate) fn push_base64url(text: &mut String, bytes: &[u8]) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// Reads exactly `N` bytes of base64url, as strictly as [`from_base64url`].
+pub(crate) fn array_from_base64url<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(N)).then_some(bytes)
 }
 
 /// Reads base64url strictly: no padding, no whitespace, no stray bits in the last character.
