@@ -13,3 +13,6 @@ pub mod transcript;
 pub mod running;
 pub mod world;
 pub mod fixture;
+pub mod scenarios;
+pub mod replay;
+pub mod refusals_page;

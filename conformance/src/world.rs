@@ -240,6 +240,20 @@ impl World {
         ended
     }
 
+    /// Moves these exchanges in turn, one step each, until all are done.
+    pub fn interleave(&mut self, lanes: &[usize]) {
+        let mut moving = true;
+        while moving {
+            moving = false;
+            for lane in lanes {
+                moving |= self.step(*lane);
+            }
+        }
+        for lane in lanes {
+            self.finish(*lane);
+        }
+    }
+
     /// Runs a call to its end.
     pub fn run(&mut self, call: Call) -> Ended {
         let lane = self.begin(call);
