@@ -1,5 +1,7 @@
 //! What Lockstep is held to. Properties are functions of bytes that panic when they fail: proptest and libFuzzer run
 //! the same ones.
 
+pub mod exchange_properties;
+pub mod hostile;
 pub mod jose;
 pub mod values;
