@@ -88,4 +88,4 @@ prove:
 	bash fuzz/prove.sh
 
 clean:
-	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules
+	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules

@@ -5,3 +5,7 @@ pub mod exchange_properties;
 pub mod hostile;
 pub mod jose;
 pub mod values;
+pub mod transcript;
+pub mod running;
+pub mod world;
+pub mod fixture;

@@ -132,7 +132,6 @@ struct Exchange<E> {
 }
 
 /// Starts an exchange.
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 pub(crate) fn begin<E: Endpoint>(rule: E) -> Step<E> {
     Exchange { rule, facts: Facts::default() }.run()
 }
@@ -191,7 +190,6 @@ pub struct Loading<E> {
     keys: Vec<Key>,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 impl<E: Endpoint> Loading<E> {
     /// The keys to load, in the order of the answer.
     pub fn keys(&self) -> &[Key] {
@@ -228,7 +226,6 @@ pub struct Committing<E> {
     gate: bool,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 impl<E: Endpoint> Committing<E> {
     /// The write to try.
     pub fn write(&self) -> &Write {
@@ -242,11 +239,12 @@ impl<E: Endpoint> Committing<E> {
     pub fn committed(mut self, outcome: Committed) -> Step<E> {
         let facts = &mut self.exchange.facts;
         let key = self.write.key;
-        facts.records.retain(|(known, _)| *known != key);
         if !self.gate {
+            // The rule goes on with what it has fetched: nothing is loaded again.
             facts.settled.push(key);
             return self.exchange.run();
         }
+        facts.records.retain(|(known, _)| *known != key);
         if outcome == Committed::Committed {
             let record =
                 Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
@@ -269,7 +267,6 @@ pub struct Fetching<E> {
     request: FetchRequest,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 impl<E: Endpoint> Fetching<E> {
     /// The request to send, with its limits.
     pub fn request(&self) -> &FetchRequest {
@@ -291,7 +288,6 @@ pub struct Deciding<E> {
     question: Question,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 impl<E: Endpoint> Deciding<E> {
     /// What is asked.
     pub fn question(&self) -> &Question {

@@ -190,7 +190,8 @@ fn form_decode(bytes: &[u8]) -> Result<String, FormFault> {
 
 /// Decodes percent-encoding once; `+` becomes a space when `plus` says so.
 pub(crate) fn percent_decode(bytes: &[u8], plus: bool) -> Result<String, FormFault> {
-    if !bytes.contains(&b'%') && !(plus && bytes.contains(&b'+')) {
+    let encoded = |byte: &u8| *byte == b'%' || (plus && *byte == b'+');
+    if !bytes.iter().any(encoded) {
         return String::from_utf8(bytes.to_vec()).map_err(|_| FormFault::NotUtf8);
     }
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -241,8 +242,21 @@ pub struct FetchRequest {
     pub limit_bytes: usize,
     /// The time for the whole fetch, in milliseconds.
     pub timeout_ms: u64,
+    /// What the host's budget counts when it really starts a fetch. One that joins a fetch under way costs nothing.
+    pub admission: Admission,
     /// Which addresses the host may connect to. Every resolved address is checked, and the connection goes to a checked one.
     pub addresses: crate::address::AddressRule,
+}
+
+/// One entry of the host's [`crate::budget::Budget`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    /// What is counted, such as `fetch:client.example`.
+    pub key: String,
+    /// How many are allowed in the period.
+    pub limit: u32,
+    /// The period, in seconds.
+    pub period_seconds: u32,
 }
 
 /// What came of a fetch.
@@ -252,6 +266,8 @@ pub enum Fetched {
     Response(HttpResponse),
     /// No answer: transport failure, time-out, too large, or an address that the rule forbids.
     Failed(String),
+    /// Nothing was sent: the budget of [`FetchRequest::admission`] is spent.
+    OverBudget,
 }
 
 #[cfg(test)]

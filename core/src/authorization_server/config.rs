@@ -319,8 +319,10 @@ fn read_scopes(root: &mut Reader) -> Result<(Vec<ScopeConfig>, Hierarchy), Misus
         });
         entry.end()?;
     }
-    if scopes.is_empty() || scopes.len() > 64 {
-        return Err(misuse("scopes", "name between 1 and 64 scopes"));
+    // A grant holds at most 64, and clients may add `offline_access` whether it is configured or not.
+    let added = usize::from(!scopes.iter().any(|scope| scope.name == OFFLINE_ACCESS));
+    if scopes.is_empty() || scopes.len() + added > 64 {
+        return Err(misuse("scopes", "name between 1 and 64 scopes, `offline_access` among them or not"));
     }
     for (name, implied) in &pairs {
         if let Some(unknown) = implied.iter().find(|implied| !scopes.iter().any(|scope| scope.name == **implied)) {

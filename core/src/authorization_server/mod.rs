@@ -170,6 +170,10 @@ impl AuthorizationServer {
         {
             return Step::Done(reply::plain(response));
         }
+        if request.has_header("transfer-encoding") && request.has_header("content-length") {
+            let facts = &mut Facts::default();
+            return Step::Done(reply::refused(&scene, &refusal::FRAMING, "", reply::Shape::Json, facts));
+        }
         let allowed = allowed_methods(&route);
         if !allowed.contains(&request.method.as_str()) {
             let mut answer =
@@ -255,6 +259,7 @@ pub struct HttpExchange(HttpRule);
 
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
+#[allow(clippy::large_enum_variant, reason = "one rule lives at a time, and is moved a few times")]
 enum HttpRule {
     Authorize(authorize::Authorize),
     Consent(consent::Consent),

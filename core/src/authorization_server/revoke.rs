@@ -1,5 +1,6 @@
 //! The revocation endpoint (RFC 7009).
 
+use super::access;
 use super::approval::{labels, store_until};
 use super::clients::authentication::{Presented, authenticate};
 use super::reply::{self, Shape};
@@ -48,7 +49,7 @@ impl Revoke {
         client.spend(scene, facts)?;
         let ok = |facts: &mut Facts| Ok(reply::done(reply::cors(reply::no_store(HttpResponse::empty(200))), facts));
         let Some(opened) = opened else {
-            if config.jwt && text.split('.').count() == 3 {
+            if config.jwt && access::read_jwt(server, text, scene.env.now).is_some() {
                 return Err(Pause::from(&refusal::REVOKE_JWT));
             }
             return ok(facts);

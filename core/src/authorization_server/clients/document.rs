@@ -6,7 +6,7 @@ use crate::authorization_server::Server;
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
-use crate::http::{FetchRequest, Fetched, HttpResponse};
+use crate::http::{Admission, FetchRequest, Fetched, HttpResponse};
 use crate::jose::JwkSet;
 use crate::json;
 use crate::redirect::RedirectUri;
@@ -30,43 +30,50 @@ pub(crate) fn cache_key(server: &Server, url: &str) -> Key {
 /// Resolves the client behind a document's URL: from the cache while it is fresh, else by fetching.
 pub(crate) fn load(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client, Pause> {
     let host = allowed(&scene.server, url)?;
-    let key = cache_key(&scene.server, url);
-    let now = scene.env.now;
     if facts.fetched(url).is_none() {
+        let key = cache_key(&scene.server, url);
+        let now = scene.env.now;
         let cached = facts.live(&key, now)?.and_then(|record| Cached::decode(&record.value));
         if let Some(cached) = cached.filter(|cached| now < cached.fresh_until) {
             return client(&scene.server, url, &host, cached.document.as_bytes());
         }
-        let (limit, budget) = (scene.server.config.documents.per_minute, format!("fetch:{host}"));
-        if !facts.admitted(budget, limit, 60)? {
-            return last_good_copy(
-                scene,
-                facts,
-                url,
-                &host,
-                &refusal::DOCUMENT_BUDGET,
-                "too many fetches from this host",
-            );
-        }
     }
+    let per_minute = scene.server.config.documents.per_minute;
+    fetch(scene, facts, url, &host, Admission { key: format!("fetch:{host}"), limit: per_minute, period_seconds: 60 })
+}
+
+/// Resolves the client anew although its cached document is fresh, because it seems to have changed.
+pub(super) fn reload(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client, Pause> {
+    let host = allowed(&scene.server, url)?;
+    let admission =
+        Admission { key: format!("reload:{url}"), limit: super::keys::REFETCHES_PER_MINUTE, period_seconds: 60 };
+    fetch(scene, facts, url, &host, admission)
+}
+
+fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Admission) -> Result<Client, Pause> {
+    let key = cache_key(&scene.server, url);
+    let now = scene.env.now;
     let response = match facts.fetched(url) {
-        None => return Err(Pause::Fetch(request(&scene.server, url))),
+        None => return Err(Pause::Fetch(request(&scene.server, url, admission))),
+        Some(Fetched::OverBudget) => {
+            return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_BUDGET, "too many fetches");
+        }
         Some(Fetched::Failed(reason)) => {
             let reason = reason.clone();
-            return last_good_copy(scene, facts, url, &host, &refusal::DOCUMENT_UNREACHABLE, &reason);
+            return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
         }
         Some(Fetched::Response(response)) => response,
     };
     if matches!(response.status, 403 | 429 | 500..=599) {
         let reason = format!("status {}", response.status);
-        return last_good_copy(scene, facts, url, &host, &refusal::DOCUMENT_UNREACHABLE, &reason);
+        return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
     }
     if response.status != 200 {
         return Err(Pause::because(&refusal::DOCUMENT_STATUS, format!("status {}", response.status)));
     }
     judge_media_type(response)?;
     let body = response.body.clone();
-    let client = client(&scene.server, url, &host, &body)?;
+    let client = client(&scene.server, url, host, &body)?;
     if !facts.settled(&key) {
         let fresh_seconds = fresh_seconds(&scene.server, response);
         let previous = facts.stored(&key)?;
@@ -106,7 +113,7 @@ pub(super) fn address_rule(server: &Server) -> AddressRule {
     if server.config.documents.loopback { AddressRule::PublicOrLoopback } else { AddressRule::Public }
 }
 
-fn request(server: &Server, url: &str) -> FetchRequest {
+fn request(server: &Server, url: &str, admission: Admission) -> FetchRequest {
     FetchRequest {
         method: "GET".into(),
         url: url.into(),
@@ -114,6 +121,7 @@ fn request(server: &Server, url: &str) -> FetchRequest {
         body: Vec::new(),
         limit_bytes: DOCUMENT_BYTES,
         timeout_ms: FETCH_TIMEOUT_MS,
+        admission,
         addresses: address_rule(server),
     }
 }
