@@ -305,8 +305,11 @@ pub fn operation(data: &[u8]) {
     }
 }
 
+/// What holds for any bytes: it panics when it does not.
+pub type Property = fn(&[u8]);
+
 /// One property by its name, for the fuzzer and for lists.
-pub const PROPERTIES: &[(&str, fn(&[u8]))] = &[
+pub const PROPERTIES: &[(&str, Property)] = &[
     ("authorize_request", authorize_request),
     ("token_request", token_request),
     ("register_request", register_request),
