@@ -7,6 +7,8 @@
     reason = "this crate holds others to their word: a failed expectation should be loud"
 )]
 
+pub mod exchange_properties;
+pub mod hostile;
 pub mod jose;
 pub mod values;
 pub mod transcript;

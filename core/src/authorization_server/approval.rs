@@ -1,11 +1,11 @@
 //! Turning a person's yes into a grant and its code: one conditional write, repeatable by the same person.
 
-use super::Server;
 use super::clients::registered::Registration;
 use super::clients::{Client, Origin};
 use super::config::{OFFLINE_ACCESS, RefreshPolicy};
 use super::reply;
 use super::rule::{Answer, Pause, Scene};
+use super::server::Server;
 use super::ticket::Ticket;
 use crate::crypto;
 use crate::exchange::Facts;

@@ -1,7 +1,7 @@
 //! What a successful token request answers with. Functions of the record and the selection alone, so they repeat.
 
-use super::Server;
 use super::rule::{Pause, Scene};
+use super::server::Server;
 use crate::crypto;
 use crate::grant::Grant;
 use crate::jose;

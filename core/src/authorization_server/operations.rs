@@ -2,9 +2,9 @@
 //!
 //! The host has authenticated the user; these operations check nothing about that.
 
-use super::AuthorizationServer;
 use super::approval::{counter_value, labels, store_until, subject_counter};
 use super::rule::{Ending, Pause, Scene};
+use super::server::AuthorizationServer;
 use crate::audit::AuditEvent;
 use crate::crypto;
 use crate::env::Env;
