@@ -60,6 +60,7 @@ pub(crate) struct FetchRequest(pub(crate) http::FetchRequest);
 #[pymethods]
 impl FetchRequest {
     #[new]
+    #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
     #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=None, addresses="public"))]
     fn new(
         url: String,

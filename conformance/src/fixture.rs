@@ -16,6 +16,7 @@ use lockstep_oauth::keys::KeyRing;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use lockstep_oauth::question::{Decision, User};
 use serde_json::{Map, Value, json};
+use std::sync::OnceLock;
 
 /// The issuer.
 pub const ISSUER: &str = "https://as.example";
@@ -56,7 +57,8 @@ pub fn config() -> Value {
 
 /// The key ring that scenarios start from.
 pub fn keys() -> String {
-    KeyRing::generate(BEGINNING - 86_400, &[7; 32])
+    static KEYS: OnceLock<String> = OnceLock::new();
+    KEYS.get_or_init(|| KeyRing::generate(BEGINNING - 86_400, &[7; 32])).clone()
 }
 
 /// The second resource of those scenarios that have two.

@@ -3,18 +3,28 @@
 //! A vector holds what goes into an exchange (configuration, keys, instant, seed, call, answers) and what came out of it
 //! (what it asked, how it ended). The former is read strictly, an unknown member is an error; the latter is compared as a
 //! whole. Bytes are shown as text where they are UTF-8, and as `{"base64url": …}` where they are not.
-#![allow(clippy::expect_used, clippy::missing_panics_doc, reason = "a vector that cannot be written is no vector")]
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a vector that cannot be written is no vector"
+)]
 
-use lockstep_oauth::address::AddressRule;
-use lockstep_oauth::authorization_server::Answer;
-use lockstep_oauth::authorization_server::operations::{Operated, Operation, OperationOutcome};
+mod fields;
+mod steps;
+
+use fields::{Fields, bytes_json, headers_json, pretty, text};
+use lockstep_oauth::authorization_server::operations::Operation;
 use lockstep_oauth::crypto::{base64url, from_base64url};
-use lockstep_oauth::http::{FetchRequest, Fetched, HttpRequest, HttpResponse};
+use lockstep_oauth::http::{Fetched, HttpRequest};
 use lockstep_oauth::json::{Limits, parse_object};
-use lockstep_oauth::protected_resource::{CheckRequest, Checked, IdentityKind};
-use lockstep_oauth::question::{ConsentQuestion, Decision, Question, SignInQuestion, User};
-use lockstep_oauth::store::{Committed, Record, Write};
+use lockstep_oauth::protected_resource::CheckRequest;
+use lockstep_oauth::question::Decision;
+use lockstep_oauth::store::{Committed, Record};
 use serde_json::{Map, Value, json};
+use steps::{decision_json, read_decision, read_fetched, read_records, record_json, response_json};
+
+pub use steps::{answer_json, checked_json, fetch_json, operated_json, question_json, write_json};
 
 const LIMITS: Limits = Limits { bytes: 4 * 1024 * 1024, depth: 64, members: 100_000 };
 
@@ -245,6 +255,7 @@ impl Turn {
             Given::Committed(Committed::Committed) => ("committed", json!("committed")),
             Given::Committed(Committed::Conflict) => ("committed", json!("conflict")),
             Given::Committed(Committed::Unknown) => ("committed", json!("unknown")),
+            Given::Fetched(Fetched::OverBudget) => ("fetched", json!({ "over_budget": true })),
             Given::Fetched(Fetched::Failed(reason)) => ("fetched", json!({ "failed": reason })),
             Given::Fetched(Fetched::Response(response)) => ("fetched", response_json(response)),
             Given::Decided(decision) => ("decided", decision_json(decision)),
@@ -346,355 +357,4 @@ impl Call {
         fields.end()?;
         Ok(call)
     }
-}
-
-// --- What an exchange asks --------------------------------------------------------------------------------------------
-
-/// A write as JSON.
-pub fn write_json(write: &Write) -> Value {
-    let Write { key, expect, version, value, expires_at, labels } = write;
-    json!({
-        "key": key.as_str(), "expect": expect, "version": version, "value": bytes_json(value), "expires_at": expires_at,
-        "labels": { "subject": labels.subject, "client": labels.client },
-    })
-}
-
-/// A fetch as JSON.
-pub fn fetch_json(request: &FetchRequest) -> Value {
-    let FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, addresses } = request;
-    let addresses = match addresses {
-        AddressRule::Public => "public",
-        AddressRule::PublicOrLoopback => "public_or_loopback",
-    };
-    json!({
-        "method": method, "url": url, "headers": headers, "body": bytes_json(body), "limit_bytes": limit_bytes,
-        "timeout_ms": timeout_ms, "addresses": addresses,
-    })
-}
-
-/// A question as JSON.
-pub fn question_json(question: &Question) -> Value {
-    match question {
-        Question::SignIn(SignInQuestion { return_to, client_id, client_name, scopes, resource }) => json!({
-            "question": "sign_in", "return_to": return_to, "client_id": client_id, "client_name": client_name,
-            "scopes": scopes, "resource": resource,
-        }),
-        Question::Consent(consent) => consent_json(consent),
-        Question::Refresh { subject, client_id, grant_id } => {
-            json!({ "question": "refresh", "subject": subject, "client_id": client_id, "grant_id": grant_id })
-        }
-        Question::Token { token } => json!({ "question": "token", "token": token }),
-        Question::Admit { key, limit, period_seconds } => {
-            json!({ "question": "admit", "key": key, "limit": limit, "period_seconds": period_seconds })
-        }
-    }
-}
-
-fn consent_json(consent: &ConsentQuestion) -> Value {
-    let ConsentQuestion {
-        client_id,
-        client_name,
-        client_host,
-        redirect_host,
-        redirect_uri,
-        loopback,
-        known,
-        resource,
-        scopes,
-        user_name,
-        action,
-        hidden,
-    } = consent;
-    let shown = scopes
-        .iter()
-        .map(|scope| json!({ "name": scope.name, "description": scope.description, "optional": scope.optional }));
-    json!({
-        "question": "consent", "client_id": client_id, "client_name": client_name, "client_host": client_host,
-        "redirect_host": redirect_host, "redirect_uri": redirect_uri, "loopback": loopback, "known": known,
-        "resource": resource, "scopes": shown.collect::<Value>(), "user_name": user_name, "action": action,
-        "hidden": hidden,
-    })
-}
-
-// --- Answers ----------------------------------------------------------------------------------------------------------
-
-fn record_json(record: &Record) -> Value {
-    let Record { version, value, expires_at } = record;
-    json!({ "version": version, "value": bytes_json(value), "expires_at": expires_at })
-}
-
-fn read_records(items: Vec<Value>) -> Read<Vec<Option<Record>>> {
-    let read = |item: Value| {
-        if item.is_null() {
-            return Ok(None);
-        }
-        let mut fields = Fields::of(item)?;
-        let record = Record {
-            version: fields.number("version")?,
-            value: fields.bytes("value")?,
-            expires_at: fields.number("expires_at")?,
-        };
-        fields.end()?;
-        Ok(Some(record))
-    };
-    items.into_iter().map(read).collect()
-}
-
-fn response_json(response: &HttpResponse) -> Value {
-    let HttpResponse { status, headers, body } = response;
-    json!({ "status": status, "headers": headers, "body": bytes_json(body) })
-}
-
-fn read_fetched(mut fields: Fields) -> Read<Fetched> {
-    if let Some(reason) = fields.optional("failed") {
-        fields.end()?;
-        return Ok(Fetched::Failed(text(reason)?));
-    }
-    let status = u16::try_from(fields.number("status")?).map_err(|_| Unreadable("status".to_owned()))?;
-    let mut headers = Vec::new();
-    for (name, value) in fields.headers("headers")? {
-        headers.push((name, String::from_utf8(value).map_err(|_| Unreadable("headers".to_owned()))?));
-    }
-    let response = HttpResponse { status, headers, body: fields.bytes("body")? };
-    fields.end()?;
-    Ok(Fetched::Response(response))
-}
-
-fn decision_json(decision: &Decision) -> Value {
-    let user_json = |user: &User| json!({ "subject": user.subject, "name": user.name, "claims": user.claims });
-    match decision {
-        Decision::SignedIn(user) => json!({ "decision": "signed_in", "user": user_json(user) }),
-        Decision::SignIn { location } => json!({ "decision": "sign_in", "location": location }),
-        Decision::Approve { user, scopes } => {
-            json!({ "decision": "approve", "user": user_json(user), "scopes": scopes })
-        }
-        Decision::Deny => json!({ "decision": "deny" }),
-        Decision::Page { html } => json!({ "decision": "page", "html": html }),
-        Decision::BuiltIn => json!({ "decision": "built_in" }),
-        Decision::Allow => json!({ "decision": "allow" }),
-        Decision::Refuse => json!({ "decision": "refuse" }),
-        Decision::Credential { user, scopes, expires_at } => {
-            json!({ "decision": "credential", "user": user_json(user), "scopes": scopes, "expires_at": expires_at })
-        }
-    }
-}
-
-fn read_decision(mut fields: Fields) -> Read<Decision> {
-    let user = |fields: &mut Fields| -> Read<User> {
-        let mut user = fields.object("user")?;
-        let read = User { subject: user.text("subject")?, name: user.text("name")?, claims: user.object("claims")?.0 };
-        user.end()?;
-        Ok(read)
-    };
-    let kind = fields.text("decision")?;
-    let decision = match kind.as_str() {
-        "signed_in" => Decision::SignedIn(user(&mut fields)?),
-        "sign_in" => Decision::SignIn { location: fields.text("location")? },
-        "approve" => {
-            let user = user(&mut fields)?;
-            let scopes = if fields.is_null("scopes") { None } else { Some(fields.texts("scopes")?) };
-            Decision::Approve { user, scopes }
-        }
-        "deny" => Decision::Deny,
-        "page" => Decision::Page { html: fields.text("html")? },
-        "built_in" => Decision::BuiltIn,
-        "allow" => Decision::Allow,
-        "refuse" => Decision::Refuse,
-        "credential" => {
-            let user = user(&mut fields)?;
-            let scopes = fields.texts("scopes")?;
-            let expires_at = if fields.is_null("expires_at") { None } else { Some(fields.number("expires_at")?) };
-            Decision::Credential { user, scopes, expires_at }
-        }
-        _ => return wrong("decision"),
-    };
-    fields.end()?;
-    Ok(decision)
-}
-
-// --- Outcomes ---------------------------------------------------------------------------------------------------------
-
-/// The end of a request as JSON.
-pub fn answer_json(answer: &Answer) -> Value {
-    let Answer { response, refusal, events } = answer;
-    let mut outcome = response_json(response);
-    outcome["refusal"] = json!(refusal);
-    outcome["events"] = events_json(events);
-    outcome
-}
-
-/// The end of a check as JSON.
-pub fn checked_json(checked: &Checked) -> Value {
-    match checked {
-        Checked::Refused(answer) => answer_json(answer),
-        Checked::Allowed(identity) => {
-            let kind = match identity.kind {
-                IdentityKind::Access => "access",
-                IdentityKind::Personal => "personal",
-                IdentityKind::External => "external",
-            };
-            json!({ "allowed": {
-                "subject": identity.subject, "client_id": identity.client_id, "scopes": identity.scopes,
-                "resource": identity.resource, "claims": identity.claims, "grant_id": identity.grant_id,
-                "expires_at": identity.expires_at, "kind": kind,
-            } })
-        }
-    }
-}
-
-/// The end of an operation as JSON.
-pub fn operated_json(outcome: &OperationOutcome) -> Value {
-    let OperationOutcome { operated, events } = outcome;
-    let mut value = match operated {
-        Operated::Issued { token, grant_id, expires_at } => {
-            json!({ "operated": "issued", "token": token, "grant_id": grant_id, "expires_at": expires_at })
-        }
-        Operated::Revoked => json!({ "operated": "revoked" }),
-        Operated::SignedOut => json!({ "operated": "signed_out" }),
-        Operated::NotFound => json!({ "operated": "not_found" }),
-        Operated::Unavailable => json!({ "operated": "unavailable" }),
-    };
-    value["events"] = events_json(events);
-    value
-}
-
-fn events_json(events: &[lockstep_oauth::audit::AuditEvent]) -> Value {
-    events.iter().map(|event| serde_json::from_str::<Value>(&event.to_json()).expect("an event is JSON")).collect()
-}
-
-// --- Parts ------------------------------------------------------------------------------------------------------------
-
-fn bytes_json(bytes: &[u8]) -> Value {
-    match core::str::from_utf8(bytes) {
-        Ok(text) => json!(text),
-        Err(_) => json!({ "base64url": base64url(bytes) }),
-    }
-}
-
-fn read_bytes(value: Value) -> Read<Vec<u8>> {
-    match value {
-        Value::String(text) => Ok(text.into_bytes()),
-        Value::Object(map) => {
-            let mut fields = Fields(map);
-            let encoded = fields.text("base64url")?;
-            fields.end()?;
-            from_base64url(&encoded).ok_or(Unreadable("base64url".to_owned()))
-        }
-        _ => wrong("bytes"),
-    }
-}
-
-fn headers_json(headers: &[(String, Vec<u8>)]) -> Value {
-    headers.iter().map(|(name, value)| json!([name, bytes_json(value)])).collect()
-}
-
-fn text(value: Value) -> Read<String> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => wrong("text"),
-    }
-}
-
-/// An object whose members are taken one by one; what is left at the end is unknown.
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn new(map: Map<String, Value>) -> Self {
-        Self(map)
-    }
-
-    fn of(value: Value) -> Read<Self> {
-        match value {
-            Value::Object(map) => Ok(Self(map)),
-            _ => wrong("object"),
-        }
-    }
-
-    fn optional(&mut self, name: &str) -> Option<Value> {
-        self.0.remove(name)
-    }
-
-    fn take(&mut self, name: &str) -> Read<Value> {
-        self.0.remove(name).ok_or_else(|| Unreadable(format!("`{name}` is missing")))
-    }
-
-    /// Takes the member if it is null.
-    fn is_null(&mut self, name: &str) -> bool {
-        let null = self.0.get(name).is_some_and(Value::is_null);
-        if null {
-            self.0.remove(name);
-        }
-        null
-    }
-
-    fn text(&mut self, name: &str) -> Read<String> {
-        text(self.take(name)?).map_err(|_| Unreadable(format!("`{name}` is no text")))
-    }
-
-    fn number(&mut self, name: &str) -> Read<u64> {
-        self.take(name)?.as_u64().ok_or_else(|| Unreadable(format!("`{name}` is no number")))
-    }
-
-    fn array(&mut self, name: &str) -> Read<Vec<Value>> {
-        match self.take(name)? {
-            Value::Array(items) => Ok(items),
-            _ => wrong(name),
-        }
-    }
-
-    fn texts(&mut self, name: &str) -> Read<Vec<String>> {
-        self.array(name)?.into_iter().map(text).collect()
-    }
-
-    fn object(&mut self, name: &str) -> Read<Self> {
-        Self::of(self.take(name)?).map_err(|_| Unreadable(format!("`{name}` is no object")))
-    }
-
-    fn bytes(&mut self, name: &str) -> Read<Vec<u8>> {
-        read_bytes(self.take(name)?)
-    }
-
-    fn headers(&mut self, name: &str) -> Read<Vec<(String, Vec<u8>)>> {
-        let read = |pair: Value| match pair {
-            Value::Array(pair) => match <[Value; 2]>::try_from(pair) {
-                Ok([name, value]) => Ok((text(name)?, read_bytes(value)?)),
-                Err(_) => wrong("header"),
-            },
-            _ => wrong("header"),
-        };
-        self.array(name)?.into_iter().map(read).collect()
-    }
-
-    fn end(self) -> Read<()> {
-        match self.0.keys().next() {
-            None => Ok(()),
-            Some(name) => wrong(&format!("`{name}` is not known")),
-        }
-    }
-}
-
-/// Prints JSON so that what fits on a line is on one line, and a change of one value is a change of one line.
-pub fn pretty(value: &Value, indent: usize, to: &mut String) {
-    const COLUMNS: usize = 110;
-    let compact = value.to_string();
-    let items: Vec<(String, &Value)> = match value {
-        Value::Array(items) if compact.len() + indent > COLUMNS => {
-            items.iter().map(|item| (String::new(), item)).collect()
-        }
-        Value::Object(map) if compact.len() + indent > COLUMNS => {
-            map.iter().map(|(name, item)| (format!("{}: ", json!(name)), item)).collect()
-        }
-        _ => return to.push_str(&compact),
-    };
-    let (open, close) = if value.is_array() { ('[', ']') } else { ('{', '}') };
-    to.push(open);
-    for (index, (name, item)) in items.into_iter().enumerate() {
-        to.push_str(if index == 0 { "\n" } else { ",\n" });
-        to.extend(core::iter::repeat_n(' ', indent + 2));
-        to.push_str(&name);
-        pretty(item, indent + 2, to);
-    }
-    to.push('\n');
-    to.extend(core::iter::repeat_n(' ', indent));
-    to.push(close);
 }

@@ -18,7 +18,7 @@ use lockstep_oauth::budget::Budget;
 use lockstep_oauth::crypto::sha256;
 use lockstep_oauth::env::Env;
 use lockstep_oauth::exchange::Misuse;
-use lockstep_oauth::http::{FetchRequest, Fetched, HttpRequest};
+use lockstep_oauth::http::{Admission, FetchRequest, Fetched, HttpRequest};
 use lockstep_oauth::keys::KeyRing;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use lockstep_oauth::question::{Decision, Question};
@@ -240,6 +240,20 @@ impl World {
         ended
     }
 
+    /// Moves these exchanges in turn, one step each, until all are done.
+    pub fn interleave(&mut self, lanes: &[usize]) {
+        let mut moving = true;
+        while moving {
+            moving = false;
+            for lane in lanes {
+                moving |= self.step(*lane);
+            }
+        }
+        for lane in lanes {
+            self.finish(*lane);
+        }
+    }
+
     /// Runs a call to its end.
     pub fn run(&mut self, call: Call) -> Ended {
         let lane = self.begin(call);
@@ -320,6 +334,11 @@ impl World {
                     Some(Fault::UnknownLost) => Committed::Unknown,
                     Some(Fault::Conflict | Fault::LoadFails) => Committed::Conflict,
                 })
+            }
+            Waiting::Fetch(FetchRequest { admission: Admission { key, limit, period_seconds }, .. })
+                if self.spent || !self.budget.admit(key, *limit, *period_seconds, self.now) =>
+            {
+                Given::Fetched(Fetched::OverBudget)
             }
             Waiting::Fetch(request) => {
                 self.fetches.push(request.clone());

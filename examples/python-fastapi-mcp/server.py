@@ -183,7 +183,7 @@ async def account(request: Request) -> HTMLResponse | RedirectResponse:
     if name is None:
         return RedirectResponse("/login", 303)
     apps = await auth.connected_apps(name)
-    rows = "".join(f"<li>{html.escape(a.client_name or a.client_id)}: {html.escape(' '.join(a.scopes))}" for a in apps)
+    rows = "".join(f"<li>{html.escape(a.name or a.client_id)}: {html.escape(' '.join(a.scopes))}" for a in apps)
     return page("Your account", f"""<p>Signed in as {html.escape(name)}.<h2>Connected apps</h2><ul>{rows or "<li>none"}</ul>
         <form method=post action=/account/sign-out-everywhere><button>Disconnect all</button></form>""")
 
