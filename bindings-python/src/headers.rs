@@ -1,0 +1,149 @@
+//! HTTP messages: raw header pairs in, raw header pairs out.
+
+use lockstep_oauth::address::{self, AddressRule};
+use lockstep_oauth::http;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Reads pairs of bytes, as ASGI has them.
+pub(crate) fn read(pairs: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Vec<u8>)>> {
+    let mut headers = Vec::with_capacity(pairs.len().unwrap_or_default());
+    if let Ok(list) = pairs.cast_exact::<PyList>() {
+        for pair in list.iter() {
+            headers.push(read_pair(&pair)?);
+        }
+    } else {
+        for pair in pairs.try_iter()? {
+            headers.push(read_pair(&pair?)?);
+        }
+    }
+    Ok(headers)
+}
+
+fn read_pair(pair: &Bound<'_, PyAny>) -> PyResult<(String, Vec<u8>)> {
+    let wrong = || crate::misuse("headers", "give raw pairs of bytes, such as (b\"authorization\", b\"Bearer …\")");
+    let (name, value) = match pair.cast_exact::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
+        _ if pair.len().is_ok_and(|length| length == 2) => (pair.get_item(0)?, pair.get_item(1)?),
+        _ => return Err(wrong()),
+    };
+    let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) else { return Err(wrong()) };
+    Ok((latin1(name.as_bytes()), value.as_bytes().to_vec()))
+}
+
+/// Header text of another server: bytes as they came, read as Latin-1, which never fails and loses nothing.
+pub(crate) fn read_text(pairs: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    Ok(read(pairs)?.into_iter().map(|(name, value)| (name, latin1(&value))).collect())
+}
+
+fn latin1(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => text.to_owned(),
+        _ => bytes.iter().copied().map(char::from).collect(),
+    }
+}
+
+/// Pairs of bytes with lower-case names, ready for ASGI.
+pub(crate) fn write<'py>(py: Python<'py>, headers: &[(String, String)]) -> PyResult<Bound<'py, PyList>> {
+    let list = PyList::empty(py);
+    for (name, value) in headers {
+        list.append((PyBytes::new(py, name.to_ascii_lowercase().as_bytes()), PyBytes::new(py, value.as_bytes())))?;
+    }
+    Ok(list)
+}
+
+/// A request to another server, with its limits. Two are equal when every part is.
+#[pyclass(frozen, module = "lockstep_oauth._native")]
+pub(crate) struct FetchRequest(pub(crate) http::FetchRequest);
+
+#[pymethods]
+impl FetchRequest {
+    #[new]
+    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, addresses="public"))]
+    fn new(
+        url: String,
+        method: String,
+        headers: Vec<(String, String)>,
+        body: Vec<u8>,
+        limit_bytes: usize,
+        timeout_ms: u64,
+        addresses: &str,
+    ) -> PyResult<Self> {
+        Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, addresses: address_rule(addresses)? }))
+    }
+
+    #[getter]
+    fn method(&self) -> &str {
+        &self.0.method
+    }
+
+    #[getter]
+    fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Pairs of bytes, names in lower case.
+    #[getter]
+    fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        write(py, &self.0.headers)
+    }
+
+    #[getter]
+    fn body<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.0.body)
+    }
+
+    #[getter]
+    fn limit_bytes(&self) -> usize {
+        self.0.limit_bytes
+    }
+
+    #[getter]
+    fn timeout_ms(&self) -> u64 {
+        self.0.timeout_ms
+    }
+
+    /// The rule to ask `address_permitted` about every resolved address.
+    #[getter]
+    fn addresses(&self) -> &'static str {
+        match self.0.addresses {
+            AddressRule::Public => PUBLIC,
+            AddressRule::PublicOrLoopback => PUBLIC_OR_LOOPBACK,
+        }
+    }
+
+    fn __eq__(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.0.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn __repr__(&self) -> String {
+        // The headers and the body may hold credentials.
+        let http::FetchRequest { method, url, headers: _, body: _, limit_bytes, timeout_ms, addresses } = &self.0;
+        format!("FetchRequest({method} {url}, limit_bytes={limit_bytes}, timeout_ms={timeout_ms}, addresses={addresses:?})")
+    }
+}
+
+const PUBLIC: &str = "public";
+const PUBLIC_OR_LOOPBACK: &str = "public_or_loopback";
+
+fn address_rule(rule: &str) -> PyResult<AddressRule> {
+    match rule {
+        PUBLIC => Ok(AddressRule::Public),
+        PUBLIC_OR_LOOPBACK => Ok(AddressRule::PublicOrLoopback),
+        _ => Err(crate::misuse("addresses", "`public` or `public_or_loopback`")),
+    }
+}
+
+/// Whether the rule lets a fetch connect to this numeric address. A name, or a trick spelling, is never permitted.
+#[pyfunction]
+pub(crate) fn address_permitted(address: &str, rule: &str) -> PyResult<bool> {
+    let rule = address_rule(rule)?;
+    Ok(address::literal(address).is_some_and(|address| address::permits(rule, address)))
+}
