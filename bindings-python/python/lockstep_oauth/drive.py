@@ -10,16 +10,18 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from ._native import Commit, Decide, Decision, Done, Fetch, Load
-from .errors import FetchError, MisuseError, StoreError
+from ._native import AdmitQuestion, Commit, Decision, Done, Fetch, Load
+from .errors import FetchError, MisuseError, StoreError, Undecided
 
 if TYPE_CHECKING:
-    from ._native import Allowed, AdmitQuestion, Answer, Budget, Exchange, FetchRequest, Operated, Write, _Question, _Step
+    from ._native import Allowed, Answer, Budget, Decide, Exchange, FetchRequest, Operated, Write, _Step
     from .stores import AnyStore
 
 __all__ = ["Fetcher", "Host", "drive", "drive_async"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("lockstep_oauth")
 
@@ -46,52 +48,90 @@ class Host(Protocol):
     @property
     def budget(self) -> Budget: ...
     def decide(self, question: Any) -> Decision | Awaitable[Decision]:
-        """Answer a question; an exception counts as "the host could not decide"."""
+        """Answer a question. An exception counts as "could not decide" and is logged, unless it is an Undecided."""
         ...
 
 
 def drive(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
     """Move an exchange to its end. It blocks: for async hosts there is ``drive_async``."""
     step = exchange.step
-    while True:
-        kind = type(step)
-        if kind is Done:
-            return step.outcome  # type: ignore[union-attr]
+    while not isinstance(step, Done):
         try:
-            if kind is Load:
-                step = exchange.loaded(_plain(host.store.load(step.keys)))  # type: ignore[union-attr]
-            elif kind is Commit:
-                step = exchange.committed(_plain(host.store.commit(step.write)))  # type: ignore[union-attr]
-            elif kind is Fetch:
-                step = exchange.fetched(*host.fetcher.fetch(step.request))  # type: ignore[union-attr]
+            if isinstance(step, Load):
+                step = exchange.loaded(_plain(host.store.load(step.keys)))
+            elif isinstance(step, Commit):
+                step = exchange.committed(_plain(host.store.commit(step.write)))
+            elif isinstance(step, Fetch):
+                step = exchange.fetched(*host.fetcher.fetch(step.request))
             else:
-                answer = _admitted(exchange, host, step) or host.decide(step.question)  # type: ignore[union-attr]
-                step = exchange.decided(_plain(answer))
+                step = exchange.decided(_admitted(exchange, host, step) or _plain(host.decide(step.question)))
         except Exception as failure:
             step = _failed(exchange, step, failure)
+    return step.outcome
 
 
 async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
     """Move an exchange to its end.
 
-    A store whose methods are coroutines is awaited. Of any other, ``load`` runs in line, and ``commit`` in a worker
-    thread where the store says that it waits for a disk (``commit_blocks``).
+    A store whose methods are coroutines is awaited. Of any other, ``load`` runs in line, and ``commit`` in a thread of
+    ``store.commit_executor`` where the store has one, because it waits for a disk.
     """
     step = exchange.step
-    while True:
-        kind = type(step)
-        if kind is Done:
-            return step.outcome  # type: ignore[union-attr]
+    while not isinstance(step, Done):
         try:
-            if kind is Load:
-                records = host.store.load(step.keys)  # type: ignore[union-attr]
-                step = exchange.loaded(records if type(records) is list else await records)  # type: ignore[misc]
-            elif kind is Commit:
-                step = exchange.committed(await _commit(host.store, step.write))  # type: ignore[union-attr]
-            elif kind is Fetch:
-                step = exchange.fetched(*await host.fetcher.fetch_async(step.request))  # type: ignore[union-attr]
+            if isinstance(step, Load):
+                records = host.store.load(step.keys)
+                step = exchange.loaded(records if isinstance(records, list) else await records)
+            elif isinstance(step, Commit):
+                step = exchange.committed(await _commit(host.store, step.write))
+            elif isinstance(step, Fetch):
+                step = exchange.fetched(*await host.fetcher.fetch_async(step.request))
             else:
-                answer = _admitted(exchange, host, step) or host.decide(step.question)  # type: ignore[union-attr]
-                step = exchange.decided(answer if type(answer) is Decision else await answer)  # type: ignore[misc]
+                decision = _admitted(exchange, host, step) or host.decide(step.question)
+                step = exchange.decided(decision if isinstance(decision, Decision) else await decision)
         except Exception as failure:
             step = _failed(exchange, step, failure)
+    return step.outcome
+
+
+def _admitted(exchange: Exchange, host: Host, step: Decide) -> Decision | None:
+    question = step.question
+    if not isinstance(question, AdmitQuestion):
+        return None
+    admitted = host.budget.admit(question.key, question.limit, question.period_seconds, exchange.now)
+    return Decision.allow() if admitted else Decision.refuse()
+
+
+async def _commit(store: AnyStore, write: Write) -> str:
+    executor = getattr(store, "commit_executor", None)
+    if executor is not None:
+        outcome: str = await asyncio.get_running_loop().run_in_executor(executor, store.commit, write)
+        return outcome
+    committed = store.commit(write)
+    return committed if isinstance(committed, str) else await committed
+
+
+def _plain(answer: T | Awaitable[T]) -> T:
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise MisuseError("drive", "the host answers with a coroutine; use drive_async")
+    return answer
+
+
+def _failed(exchange: Exchange, step: _Step, failure: Exception) -> _Step:
+    """Tell the core that the host's world failed. It is the core that knows what that means for the request."""
+    if isinstance(step, Fetch):
+        if not isinstance(failure, FetchError):
+            logger.error("a fetch from %s failed", step.request.url, exc_info=failure)
+        return exchange.fetch_failed(str(failure) or type(failure).__name__)
+    if isinstance(step, Load):
+        logger.error("the store could not be read: %s", failure, exc_info=None if isinstance(failure, StoreError) else failure)
+        return exchange.load_failed()
+    if isinstance(step, Commit):
+        # INVARIANT: whatever was raised, the write may have been applied.
+        logger.error("a commit failed: %s", failure, exc_info=None if isinstance(failure, StoreError) else failure)
+        return exchange.committed("unknown")
+    if not isinstance(failure, Undecided):
+        logger.error("a decision failed: %s", failure, exc_info=failure)
+    return exchange.decide_failed()

@@ -9,6 +9,7 @@ __all__ = [
     "LockstepError",
     "MisuseError",
     "StoreError",
+    "Undecided",
 ]
 
 
@@ -48,6 +49,10 @@ class FetchError(LockstepError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Undecided(LockstepError):
+    """Raise it where a decision is asked for and cannot be made: the request is answered 503, and nothing is logged."""
 
 
 class InsufficientScope(LockstepError):

@@ -21,8 +21,6 @@ _PURGE_EVERY_SECONDS = 600
 class MemoryStore:
     """A dict under a lock. It forgets everything at the end of the process, and no other process sees it."""
 
-    commit_blocks = False
-
     def __init__(self) -> None:
         self._writes: dict[str, Write] = {}
         self._records: dict[str, Record] = {}

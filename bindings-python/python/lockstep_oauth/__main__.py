@@ -1,0 +1,114 @@
+"""``python -m lockstep_oauth``: makes, rotates and shows keys, makes client secrets, and explains refusals."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+import time
+from pathlib import Path
+
+from ._native import explain
+from .errors import LockstepError
+from .keys import KEEP_SECONDS, LEAD_SECONDS, new_keys, rotated_keys, write_private_file
+
+NEVER = 2**53 - 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (LockstepError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lockstep_oauth", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    keys = commands.add_parser("keys", help="make, rotate and show keys").add_subparsers(required=True, metavar="COMMAND")
+
+    new = keys.add_parser("new", help="make a key ring and print it, or write it to a file")
+    new.add_argument("--out", type=Path, metavar="FILE", help="write there, readable by its owner alone; never over a file")
+    new.set_defaults(run=_new)
+
+    rotate = keys.add_parser("rotate", help="add new keys to a ring; the old ones go on verifying")
+    rotate.add_argument("file", metavar="FILE", help="the file with the ring, or - for the standard input")
+    rotate.add_argument("--lead-seconds", type=int, default=LEAD_SECONDS, help="when the new keys begin to sign (%(default)s)")
+    rotate.add_argument("--keep-seconds", type=int, default=KEEP_SECONDS, help="how long the old ones verify (%(default)s)")
+    rotate.add_argument("--in-place", action="store_true", help="replace the file instead of printing the new ring")
+    rotate.set_defaults(run=_rotate)
+
+    secret = keys.add_parser("secret", help="print a secret for a confidential client")
+    secret.set_defaults(run=_secret)
+
+    show = keys.add_parser("show", help="list the keys of a ring, without their secrets")
+    show.add_argument("file", metavar="FILE", help="the file with the ring, or - for the standard input")
+    show.set_defaults(run=_show)
+
+    why = commands.add_parser("explain", help="say what a refusal means and what to do")
+    why.add_argument("id", metavar="ID", help="such as token.code.reused")
+    why.set_defaults(run=_explain)
+    return parser
+
+
+def _new(options: argparse.Namespace) -> int:
+    if options.out is None:
+        print(new_keys())
+        return 0
+    write_private_file(options.out, new_keys())
+    print(f"wrote {options.out}; set LOCKSTEP_KEYS_FILE={options.out}", file=sys.stderr)
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    if options.in_place and options.file == "-":
+        raise ValueError("--in-place needs a file")
+    ring = rotated_keys(_text(options.file), options.lead_seconds, options.keep_seconds)
+    if options.in_place:
+        write_private_file(Path(options.file), ring, replace=True)
+        print(f"replaced {options.file}; restart every process within {options.lead_seconds} seconds", file=sys.stderr)
+    else:
+        print(ring)
+    return 0
+
+
+def _secret(_: argparse.Namespace) -> int:
+    print(secrets.token_urlsafe(32))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    text = _text(options.file)
+    rotated_keys(text)  # refuses whatever is not a ring
+    ring, now = json.loads(text), time.time()
+    for kind, name in (("keys", "server"), ("jwt", "jwt")):
+        for number, entry in enumerate(ring.get(kind, []), 1):
+            until = entry.get("verifies_until", NEVER)
+            state = "expired" if until <= now else "signs" if entry["signs_from"] <= now else "verifies"
+            label = entry.get("jwk", {}).get("kid", f"{number}")
+            print(f"{name:7} {label:45} {state:9} from {_time(entry['signs_from'])} until {_time(until)}")
+    return 0
+
+
+def _time(seconds: int) -> str:
+    return "ever" if seconds >= NEVER else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _explain(options: argparse.Namespace) -> int:
+    refusal = explain(options.id)
+    if refusal is None:
+        raise ValueError(f"there is no refusal `{options.id}`")
+    print(f"{refusal.id}: {refusal.status} {refusal.error}\n{refusal.sentence}\n{refusal.advice}\nSee {refusal.specification}.")
+    return 0
+
+
+def _text(file: str) -> str:
+    return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
