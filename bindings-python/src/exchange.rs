@@ -148,6 +148,13 @@ impl Exchange {
         self.advance(py, Gil::Keep, |state| answer!(state, "fetch_failed", Fetch, |held| Ok(held.fetched(fetched))))
     }
 
+    /// Goes on without: the budget for such fetches is spent, and nothing was sent.
+    fn fetch_over_budget(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.advance(py, Gil::Keep, |state| {
+            answer!(state, "fetch_over_budget", Fetch, |held| Ok(held.fetched(Fetched::OverBudget)))
+        })
+    }
+
     /// Goes on with the host's decision.
     fn decided(&self, py: Python<'_>, decision: &Decision) -> PyResult<Py<PyAny>> {
         let decision = decision.to_core();
@@ -211,10 +218,18 @@ fn run<T: Send>(py: Python<'_>, gil: Gil, work: impl FnOnce() -> T + Send) -> Py
 impl State {
     fn wants(&self) -> String {
         let verbs = match self {
-            Self::Http(Step::Load(_)) | Self::Check(Step::Load(_)) | Self::Operate(Step::Load(_)) => "`loaded` or `load_failed`",
-            Self::Http(Step::Commit(_)) | Self::Check(Step::Commit(_)) | Self::Operate(Step::Commit(_)) => "`committed`",
-            Self::Http(Step::Fetch(_)) | Self::Check(Step::Fetch(_)) | Self::Operate(Step::Fetch(_)) => "`fetched` or `fetch_failed`",
-            Self::Http(Step::Decide(_)) | Self::Check(Step::Decide(_)) | Self::Operate(Step::Decide(_)) => "`decided` or `decide_failed`",
+            Self::Http(Step::Load(_)) | Self::Check(Step::Load(_)) | Self::Operate(Step::Load(_)) => {
+                "`loaded` or `load_failed`"
+            }
+            Self::Http(Step::Commit(_)) | Self::Check(Step::Commit(_)) | Self::Operate(Step::Commit(_)) => {
+                "`committed`"
+            }
+            Self::Http(Step::Fetch(_)) | Self::Check(Step::Fetch(_)) | Self::Operate(Step::Fetch(_)) => {
+                "`fetched` or `fetch_failed`"
+            }
+            Self::Http(Step::Decide(_)) | Self::Check(Step::Decide(_)) | Self::Operate(Step::Decide(_)) => {
+                "`decided` or `decide_failed`"
+            }
             Self::Http(Step::Done(_)) | Self::Check(Step::Done(_)) | Self::Operate(Step::Done(_)) => "nothing any more",
         };
         format!("the exchange waits for {verbs}")
@@ -242,11 +257,15 @@ macro_rules! wait {
                 let keys = held.keys().iter().map(|key| PyString::new($py, key.as_str()));
                 Py::new($py, Load { keys: PyList::new($py, keys)?.unbind() })?.into_any()
             }
-            Step::Commit(held) => Py::new($py, Commit { write: Py::new($py, Write::of($py, held.write()))? })?.into_any(),
+            Step::Commit(held) => {
+                Py::new($py, Commit { write: Py::new($py, Write::of($py, held.write()))? })?.into_any()
+            }
             Step::Fetch(held) => {
                 Py::new($py, Fetch { request: Py::new($py, FetchRequest(held.request().clone()))? })?.into_any()
             }
-            Step::Decide(held) => Py::new($py, Decide { question: question::present($py, held.question())? })?.into_any(),
+            Step::Decide(held) => {
+                Py::new($py, Decide { question: question::present($py, held.question())? })?.into_any()
+            }
             Step::Done(_) => $py.None(),
         }
     };

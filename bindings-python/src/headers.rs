@@ -60,7 +60,7 @@ pub(crate) struct FetchRequest(pub(crate) http::FetchRequest);
 #[pymethods]
 impl FetchRequest {
     #[new]
-    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, addresses="public"))]
+    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=("fetch", 30, 60), addresses="public"))]
     fn new(
         url: String,
         method: String,
@@ -68,9 +68,13 @@ impl FetchRequest {
         body: Vec<u8>,
         limit_bytes: usize,
         timeout_ms: u64,
+        admission: (String, u32, u32),
         addresses: &str,
     ) -> PyResult<Self> {
-        Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, addresses: address_rule(addresses)? }))
+        let (key, limit, period_seconds) = admission;
+        let admission = http::Admission { key, limit, period_seconds };
+        let addresses = address_rule(addresses)?;
+        Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, admission, addresses }))
     }
 
     #[getter]
@@ -104,6 +108,13 @@ impl FetchRequest {
         self.0.timeout_ms
     }
 
+    /// What the budget counts when a fetch really starts: key, limit, and the period in seconds.
+    #[getter]
+    fn admission(&self) -> (&str, u32, u32) {
+        let http::Admission { key, limit, period_seconds } = &self.0.admission;
+        (key, *limit, *period_seconds)
+    }
+
     /// The rule to ask `address_permitted` about every resolved address.
     #[getter]
     fn addresses(&self) -> &'static str {
@@ -125,8 +136,11 @@ impl FetchRequest {
 
     fn __repr__(&self) -> String {
         // The headers and the body may hold credentials.
-        let http::FetchRequest { method, url, headers: _, body: _, limit_bytes, timeout_ms, addresses } = &self.0;
-        format!("FetchRequest({method} {url}, limit_bytes={limit_bytes}, timeout_ms={timeout_ms}, addresses={addresses:?})")
+        let http::FetchRequest { method, url, headers: _, body: _, limit_bytes, timeout_ms, admission: _, addresses } =
+            &self.0;
+        format!(
+            "FetchRequest({method} {url}, limit_bytes={limit_bytes}, timeout_ms={timeout_ms}, addresses={addresses:?})"
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyMapping, PyString};
 use serde_json::{Map, Value};
 
 pub(crate) fn dict<'py>(py: Python<'py>, map: &Map<String, Value>) -> PyResult<Bound<'py, PyDict>> {
@@ -42,7 +42,8 @@ pub(crate) fn map(claims: &Bound<'_, PyAny>, at: &str) -> PyResult<Map<String, V
     if claims.is_none() {
         return Ok(Map::new());
     }
-    let plain = py.get_type::<PyDict>().call1((claims,)).map_err(|_| wrong())?;
+    let mapping = claims.cast::<PyMapping>().map_err(|_| wrong())?;
+    let plain = py.get_type::<PyDict>().call1((mapping,)).map_err(|_| wrong())?;
     if plain.cast::<PyDict>()?.is_empty() {
         return Ok(Map::new());
     }

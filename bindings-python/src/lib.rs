@@ -28,9 +28,13 @@ mod _native {
     #[pymodule_export]
     use crate::headers::{FetchRequest, address_permitted};
     #[pymodule_export]
-    use crate::outcome::{Allowed, Answer, AuditEvent, GrantSummary, HttpResponse, Identity, Operated, Refusal, explain, refusals};
+    use crate::outcome::{
+        Allowed, Answer, AuditEvent, GrantSummary, HttpResponse, Identity, Operated, Refusal, explain, refusals,
+    };
     #[pymodule_export]
-    use crate::question::{AdmitQuestion, ConsentQuestion, Decision, RefreshQuestion, ShownScope, SignInQuestion, TokenQuestion};
+    use crate::question::{
+        AdmitQuestion, ConsentQuestion, Decision, RefreshQuestion, ShownScope, SignInQuestion, TokenQuestion,
+    };
     #[pymodule_export]
     use crate::server::{Budget, Server, keys_generate, keys_rotate};
     #[pymodule_export]

@@ -109,7 +109,9 @@ pub(crate) struct Allowed {
 
 pub(crate) fn checked(py: Python<'_>, checked: Checked) -> PyResult<Py<PyAny>> {
     match checked {
-        Checked::Allowed(identity) => Ok(Py::new(py, Allowed { identity: Py::new(py, Identity(identity))? })?.into_any()),
+        Checked::Allowed(identity) => {
+            Ok(Py::new(py, Allowed { identity: Py::new(py, Identity(identity))? })?.into_any())
+        }
         Checked::Refused(refused) => answer(py, refused),
     }
 }
@@ -215,7 +217,8 @@ impl Identity {
     }
 
     fn __repr__(&self) -> String {
-        let resource::Identity { subject, client_id, scopes, resource, claims: _, grant_id, expires_at, kind: _ } = &self.0;
+        let resource::Identity { subject, client_id, scopes, resource, claims: _, grant_id, expires_at, kind: _ } =
+            &self.0;
         let kind = self.kind();
         format!(
             "Identity(subject={subject:?}, client_id={client_id:?}, scopes={scopes:?}, resource={resource:?}, grant_id={grant_id:?}, expires_at={expires_at}, kind={kind:?})"
@@ -239,14 +242,12 @@ pub(crate) struct Operated {
 
 pub(crate) fn operated(py: Python<'_>, outcome: operations::OperationOutcome) -> PyResult<Py<PyAny>> {
     let operations::OperationOutcome { operated, events: told } = outcome;
-    let plain = |kind| Operated { kind, token: None, grant_id: None, expires_at: None, events: PyTuple::empty(py).unbind() };
+    let plain =
+        |kind| Operated { kind, token: None, grant_id: None, expires_at: None, events: PyTuple::empty(py).unbind() };
     let operated = match operated {
-        operations::Operated::Issued { token, grant_id, expires_at } => Operated {
-            token: Some(token),
-            grant_id: Some(grant_id),
-            expires_at: Some(expires_at),
-            ..plain("issued")
-        },
+        operations::Operated::Issued { token, grant_id, expires_at } => {
+            Operated { token: Some(token), grant_id: Some(grant_id), expires_at: Some(expires_at), ..plain("issued") }
+        }
         operations::Operated::Revoked => plain("revoked"),
         operations::Operated::SignedOut => plain("signed_out"),
         operations::Operated::NotFound => plain("not_found"),
@@ -289,8 +290,17 @@ impl GrantSummary {
 
 impl From<operations::GrantSummary> for GrantSummary {
     fn from(summary: operations::GrantSummary) -> Self {
-        let operations::GrantSummary { grant_id, client_id, name, personal, scopes, resources, created_at, used_at, expires_at } =
-            summary;
+        let operations::GrantSummary {
+            grant_id,
+            client_id,
+            name,
+            personal,
+            scopes,
+            resources,
+            created_at,
+            used_at,
+            expires_at,
+        } = summary;
         Self { grant_id, client_id, name, personal, scopes, resources, created_at, used_at, expires_at }
     }
 }
@@ -332,4 +342,3 @@ pub(crate) fn explain(id: &str) -> Option<Refusal> {
 pub(crate) fn refusals() -> Vec<Refusal> {
     refusal::ALL.iter().copied().map(Refusal::from).collect()
 }
-

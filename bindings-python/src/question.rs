@@ -81,7 +81,8 @@ pub(crate) fn present(py: Python<'_>, question: &Question) -> PyResult<Py<PyAny>
             action,
             hidden,
         }) => {
-            let shown = |question::ShownScope { name, description, optional }| ShownScope { name, description, optional };
+            let shown =
+                |question::ShownScope { name, description, optional }| ShownScope { name, description, optional };
             let scopes = scopes.into_iter().map(shown).collect();
             let question = ConsentQuestion {
                 client_id,

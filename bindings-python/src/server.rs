@@ -97,7 +97,14 @@ impl Server {
     }
 
     /// Starts ending one grant or personal access token of a user. It ends with `Operated`.
-    fn revoke_grant(&self, py: Python<'_>, subject: String, grant_id: String, now: u64, seed: &[u8]) -> PyResult<Exchange> {
+    fn revoke_grant(
+        &self,
+        py: Python<'_>,
+        subject: String,
+        grant_id: String,
+        now: u64,
+        seed: &[u8],
+    ) -> PyResult<Exchange> {
         self.operate(py, Operation::RevokeGrant { subject, grant_id }, now, seed)
     }
 

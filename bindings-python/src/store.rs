@@ -90,7 +90,9 @@ impl Write {
         let Self { key, expect, version, value, expires_at, subject: _, client: _ } = self;
         let expect = expect.map_or_else(|| "None".to_owned(), |expect| expect.to_string());
         let bytes = value.as_bytes(py).len();
-        format!("Write(key={key:?}, expect={expect}, version={version}, value=<{bytes} bytes>, expires_at={expires_at})")
+        format!(
+            "Write(key={key:?}, expect={expect}, version={version}, value=<{bytes} bytes>, expires_at={expires_at})"
+        )
     }
 }
 

@@ -40,9 +40,11 @@ impl Budget {
     }
 
     fn forget_old(&mut self, now: u64) {
-        self.counters.retain(|_, counter| counter.period_starts.saturating_add(u64::from(counter.period_seconds)) > now);
+        self.counters
+            .retain(|_, counter| counter.period_starts.saturating_add(u64::from(counter.period_seconds)) > now);
         while self.counters.len() >= BUDGET_KEYS {
-            let oldest = self.counters.iter().min_by_key(|(_, counter)| counter.period_starts).map(|(key, _)| key.clone());
+            let oldest =
+                self.counters.iter().min_by_key(|(_, counter)| counter.period_starts).map(|(key, _)| key.clone());
             let Some(oldest) = oldest else { return };
             self.counters.remove(&oldest);
         }

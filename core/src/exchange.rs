@@ -248,7 +248,8 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
             return self.exchange.run();
         }
         if outcome == Committed::Committed {
-            let record = Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
+            let record =
+                Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
             facts.records.push((key, Some(record)));
             return self.exchange.run();
         }
@@ -319,7 +320,10 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Deciding<E> {
 fn answers(question: &Question, decision: &Decision) -> Result<(), Misuse> {
     let fits = match question {
         Question::SignIn(_) => {
-            matches!(decision, Decision::SignedIn(_) | Decision::SignIn { .. } | Decision::Approve { .. } | Decision::Deny)
+            matches!(
+                decision,
+                Decision::SignedIn(_) | Decision::SignIn { .. } | Decision::Approve { .. } | Decision::Deny
+            )
         }
         Question::Consent(_) => matches!(decision, Decision::Page { .. } | Decision::BuiltIn),
         Question::Refresh { .. } | Question::Admit { .. } => matches!(decision, Decision::Allow | Decision::Refuse),
@@ -339,7 +343,11 @@ fn answers(question: &Question, decision: &Decision) -> Result<(), Misuse> {
         }
         Decision::SignIn { location } => {
             let safe = location.bytes().all(|byte| byte.is_ascii_graphic()) && !location.is_empty();
-            if safe { Ok(()) } else { Err(Misuse::new("decided.location", "a location is printable ASCII without spaces")) }
+            if safe {
+                Ok(())
+            } else {
+                Err(Misuse::new("decided.location", "a location is printable ASCII without spaces"))
+            }
         }
         _ => Ok(()),
     }

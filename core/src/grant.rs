@@ -217,6 +217,8 @@ impl Grant {
     }
 
     fn next(&self, number: u32, now: u64, moment: &Moment, policy: &GrantPolicy) -> Self {
+        let access_expires_at = now.saturating_add(policy.access_seconds).min(self.expires_at);
+        let idle_expires_at = now.saturating_add(policy.idle_seconds).min(self.expires_at);
         let mut grant = self.clone();
         grant.state = GrantState::Live;
         grant.last_at = now;
@@ -225,8 +227,9 @@ impl Grant {
             number,
             key: moment.key,
             issued_at: now,
-            access_expires_at: now.saturating_add(policy.access_seconds).min(self.expires_at),
-            refresh_expires_at: now.saturating_add(policy.idle_seconds).min(self.expires_at),
+            access_expires_at,
+            // Without refresh tokens nothing outlives the access token, and neither should the record.
+            refresh_expires_at: if self.refreshable { idle_expires_at } else { access_expires_at },
             retried: false,
             jwt_kid: moment.jwt_kid.clone(),
         };
@@ -234,7 +237,15 @@ impl Grant {
     }
 
     /// The body of a token of the current generation.
-    pub(crate) fn body(&self, kind: TokenKind, id: [u8; 16], subject: [u8; 16], client: Option<[u8; 16]>, resource: u8, scopes: u64) -> Body {
+    pub(crate) fn body(
+        &self,
+        kind: TokenKind,
+        id: [u8; 16],
+        subject: [u8; 16],
+        client: Option<[u8; 16]>,
+        resource: u8,
+        scopes: u64,
+    ) -> Body {
         let expires_at = match kind {
             TokenKind::Access | TokenKind::Personal => self.generation.access_expires_at,
             TokenKind::Code | TokenKind::Refresh => self.generation.refresh_expires_at,

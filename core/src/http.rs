@@ -71,13 +71,13 @@ impl HttpRequest {
         let mut found = None;
         for (_, value) in self.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case("cookie")) {
             for pair in core::str::from_utf8(value).ok()?.split(';') {
-                if let Some((key, value)) = pair.trim().split_once('=') {
-                    if key == name {
-                        if found.is_some() {
-                            return None;
-                        }
-                        found = Some(value);
+                if let Some((key, value)) = pair.trim().split_once('=')
+                    && key == name
+                {
+                    if found.is_some() {
+                        return None;
                     }
+                    found = Some(value);
                 }
             }
         }
@@ -103,13 +103,17 @@ impl HttpResponse {
 
     /// A JSON response.
     pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }.with("Content-Type", "application/json")
+        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+            .with("Content-Type", "application/json")
     }
 
     /// The same response with one more header.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
-        debug_assert!(value.bytes().all(|byte| byte == b'\t' || (0x20..0x7f).contains(&byte)), "a header value is printable ASCII");
+        debug_assert!(
+            value.bytes().all(|byte| byte == b'\t' || (0x20..0x7f).contains(&byte)),
+            "a header value is printable ASCII"
+        );
         self.headers.push((name.to_string(), value.to_string()));
         self
     }
@@ -232,8 +236,21 @@ pub struct FetchRequest {
     pub limit_bytes: usize,
     /// The time for the whole fetch, in milliseconds.
     pub timeout_ms: u64,
+    /// What the host's budget counts when it really starts a fetch. One that joins a fetch under way costs nothing.
+    pub admission: Admission,
     /// Which addresses the host may connect to. Every resolved address is checked, and the connection goes to a checked one.
     pub addresses: crate::address::AddressRule,
+}
+
+/// One entry of the host's [`crate::budget::Budget`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Admission {
+    /// What is counted, such as `fetch:client.example`.
+    pub key: String,
+    /// How many are allowed in the period.
+    pub limit: u32,
+    /// The period, in seconds.
+    pub period_seconds: u32,
 }
 
 /// What came of a fetch.
@@ -243,6 +260,8 @@ pub enum Fetched {
     Response(HttpResponse),
     /// No answer: transport failure, time-out, too large, or an address that the rule forbids.
     Failed(String),
+    /// Nothing was sent: the budget of [`FetchRequest::admission`] is spent.
+    OverBudget,
 }
 
 #[cfg(test)]

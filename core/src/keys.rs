@@ -55,7 +55,11 @@ impl KeyRing {
     pub fn parse(text: &str, field: &str) -> Result<Self, Misuse> {
         let ring = RingText::parse(text, field)?;
         let keys = ring.keys.iter().map(RingEntry::server_key).collect();
-        let jwt = ring.jwt.into_iter().map(|(jwk, signs_from, verifies_until)| JwtKey { jwk, signs_from, verifies_until }).collect();
+        let jwt = ring
+            .jwt
+            .into_iter()
+            .map(|(jwk, signs_from, verifies_until)| JwtKey { jwk, signs_from, verifies_until })
+            .collect();
         Ok(Self { keys, jwt })
     }
 
@@ -75,7 +79,13 @@ impl KeyRing {
     ///
     /// # Errors
     /// `Misuse` when `text` is not a key ring, or would hold more than [`RING_KEYS`] keys.
-    pub fn rotate(text: &str, now: u64, seed: &[u8; 32], lead_seconds: u64, keep_seconds: u64) -> Result<String, Misuse> {
+    pub fn rotate(
+        text: &str,
+        now: u64,
+        seed: &[u8; 32],
+        lead_seconds: u64,
+        keep_seconds: u64,
+    ) -> Result<String, Misuse> {
         let mut ring = RingText::parse(text, "keys")?;
         let signs_from = now.saturating_add(lead_seconds);
         let until = signs_from.saturating_add(keep_seconds).min(NEVER);
@@ -162,7 +172,8 @@ impl RingText {
         }
         let times = |entry: &Value, at: &str| -> Result<(u64, u64), Misuse> {
             let read = |name: &str| entry.get(name).and_then(Value::as_u64);
-            let signs_from = read("signs_from").ok_or_else(|| wrong(format!("{at}.signs_from"), "a time in seconds since 1970"))?;
+            let signs_from =
+                read("signs_from").ok_or_else(|| wrong(format!("{at}.signs_from"), "a time in seconds since 1970"))?;
             Ok((signs_from, read("verifies_until").unwrap_or(NEVER)))
         };
         let entries = |name: &str| value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
@@ -204,10 +215,16 @@ impl RingText {
     }
 
     fn write(&self) -> String {
-        let keys: Vec<Value> = self.keys.iter().map(|key| json!({
-            "secret": crypto::base64url(key.secret.expose()),
-            "signs_from": key.signs_from, "verifies_until": key.verifies_until,
-        })).collect();
+        let keys: Vec<Value> = self
+            .keys
+            .iter()
+            .map(|key| {
+                json!({
+                    "secret": crypto::base64url(key.secret.expose()),
+                    "signs_from": key.signs_from, "verifies_until": key.verifies_until,
+                })
+            })
+            .collect();
         let jwt: Vec<Value> = self.jwt.iter().map(|(jwk, signs_from, verifies_until)| json!({
             "jwk": serde_json::from_slice::<Value>(jwk.to_json().expose()).unwrap_or_default(), "signs_from": signs_from, "verifies_until": verifies_until,
         })).collect();

@@ -99,37 +99,37 @@ refusals! {
     KEYS_UNREACHABLE = "client.keys.unreachable", 401, "invalid_client",
         "The client's keys cannot be fetched.",
         "RFC 7591 §2", "The key set's host did not answer properly, and no good copy is left. The detail says what happened.";
-    DOCUMENT_URL = "client.document.url", 400, "invalid_client",
+    DOCUMENT_URL = "client.document.url", 401, "invalid_client",
         "The client's identifier is not a URL that may name a client document.",
         "CIMD-01 §3", "https, a path, no query, no fragment, no user, no dot segments, no special-use address.";
-    DOCUMENT_SELF = "client.document.self", 400, "invalid_client",
+    DOCUMENT_SELF = "client.document.self", 401, "invalid_client",
         "The client's identifier points at this server itself.",
         "CIMD-01 §6.5", "A client document is hosted by the client, not by the authorization server.";
-    DOCUMENT_TRUST = "client.document.trust", 400, "invalid_client",
+    DOCUMENT_TRUST = "client.document.trust", 401, "invalid_client",
         "Applications from this host are not accepted here.",
         "CIMD-01 §6.8", "The host is on the deny list, or not on the allow list, of `client_documents`.";
     DOCUMENT_BUDGET = "client.document.budget", 429, "invalid_client",
         "Too many requests for this client's document. Try again later.",
         "CIMD-01 §6.6", "More fetches from one host than `client_documents.per_minute` allows: an attack on that host, or many clients behind it.";
-    DOCUMENT_UNREACHABLE = "client.document.unreachable", 400, "invalid_client",
+    DOCUMENT_UNREACHABLE = "client.document.unreachable", 401, "invalid_client",
         "The client's document cannot be fetched.",
         "CIMD-01 §4.3", "Its host did not answer, and no good copy is left. The detail says what happened.";
-    DOCUMENT_STATUS = "client.document.status", 400, "invalid_client",
+    DOCUMENT_STATUS = "client.document.status", 401, "invalid_client",
         "The client's document is not there.",
         "CIMD-01 §4", "Only status 200 counts; redirects are not followed.";
-    DOCUMENT_MEDIA_TYPE = "client.document.media_type", 400, "invalid_client",
+    DOCUMENT_MEDIA_TYPE = "client.document.media_type", 401, "invalid_client",
         "The client's document has the wrong media type.",
         "CIMD-01 §4.1", "Serve it as `application/json`, or a more specific `+json`.";
-    DOCUMENT_JSON = "client.document.json", 400, "invalid_client",
+    DOCUMENT_JSON = "client.document.json", 401, "invalid_client",
         "The client's document cannot be read.",
         "CIMD-01 §4.1", "One JSON object of at most 5 KB, no member twice, nothing after it.";
-    DOCUMENT_MISMATCH = "client.document.mismatch", 400, "invalid_client",
+    DOCUMENT_MISMATCH = "client.document.mismatch", 401, "invalid_client",
         "The client's document is for another client.",
         "CIMD-01 §4.1", "`client_id` in it must be the URL it is fetched from, character by character.";
-    DOCUMENT_FIELDS = "client.document.fields", 400, "invalid_client",
+    DOCUMENT_FIELDS = "client.document.fields", 401, "invalid_client",
         "The client's document does not say what it must.",
         "CIMD-01 §4.1", "The detail names the field.";
-    DOCUMENT_REDIRECT = "client.document.redirect", 400, "invalid_client",
+    DOCUMENT_REDIRECT = "client.document.redirect", 401, "invalid_client",
         "The client's document names a redirect that is not allowed.",
         "CIMD-01 §4.5", "https, http on loopback, or an allowed private-use scheme; the detail names the redirect.";
     AUTHORIZE_MALFORMED = "authorize.malformed", 400, "invalid_request",

@@ -89,7 +89,14 @@ impl Write {
     /// A write over `previous`, or of a new record when there is none.
     ///
     /// A new record starts at a random 48-bit version, so that a stalled writer never meets another incarnation of the key.
-    pub(crate) fn over(previous: Option<&Record>, key: Key, value: Vec<u8>, expires_at: u64, labels: Labels, entropy: &Entropy) -> Self {
+    pub(crate) fn over(
+        previous: Option<&Record>,
+        key: Key,
+        value: Vec<u8>,
+        expires_at: u64,
+        labels: Labels,
+        entropy: &Entropy,
+    ) -> Self {
         match previous {
             Some(record) => {
                 let version = if record.version >= NEVER { 1 } else { record.version + 1 };

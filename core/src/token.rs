@@ -150,7 +150,13 @@ impl Reader<'_> {
 }
 
 /// Derives the token that `body` describes. The same inputs give the same token, which is how an answer is repeated.
-pub(crate) fn derive(prefixes: &Prefixes, key: &ServerKey, issuer_hash: &[u8; 8], salt: &[u8; 32], body: &Body) -> String {
+pub(crate) fn derive(
+    prefixes: &Prefixes,
+    key: &ServerKey,
+    issuer_hash: &[u8; 8],
+    salt: &[u8; 32],
+    body: &Body,
+) -> String {
     let mut bytes = body.encode(issuer_hash);
     let proof = crypto::hmac_sha256(key.proof.expose(), &[salt, &bytes]);
     bytes.extend_from_slice(&proof);
@@ -172,7 +178,13 @@ pub(crate) struct Opened {
 }
 
 /// Opens a token of one of `kinds`: `None` when it is malformed, forged, of another kind or of another issuer.
-pub(crate) fn open(prefixes: &Prefixes, ring: &KeyRing, issuer_hash: &[u8; 8], kinds: &[TokenKind], token: &str) -> Option<Opened> {
+pub(crate) fn open(
+    prefixes: &Prefixes,
+    ring: &KeyRing,
+    issuer_hash: &[u8; 8],
+    kinds: &[TokenKind],
+    token: &str,
+) -> Option<Opened> {
     if token.len() > TOKEN_BYTES {
         return None;
     }
@@ -254,7 +266,9 @@ mod tests {
             let changed = String::from_utf8(bytes).unwrap();
             assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], &changed).is_none(), "{index}");
         }
-        for changed in [&token[..token.len() - 1], &(token.clone() + "A"), &(token.clone() + "="), &token.to_uppercase()] {
+        for changed in
+            [&token[..token.len() - 1], &(token.clone() + "A"), &(token.clone() + "="), &token.to_uppercase()]
+        {
             assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], changed).is_none());
         }
     }

@@ -40,7 +40,7 @@ def session_user(request: Request) -> str | None:
 
 
 def current_user(request: Request) -> User | SignIn:
-    """Lockstep asks this before it shows the consent page, and again at every refresh."""
+    """Lockstep asks this before it shows the consent page, and again when the answer comes."""
     name = session_user(request)
     return User(name) if name else SignIn("/login")  # Lockstep adds ?next=<the way back>
 

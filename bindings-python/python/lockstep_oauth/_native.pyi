@@ -5,6 +5,40 @@ from typing import Any, Literal, TypeAlias, final
 
 from .types import User
 
+__all__ = [
+    "AdmitQuestion",
+    "Allowed",
+    "Answer",
+    "AuditEvent",
+    "Budget",
+    "Commit",
+    "ConsentQuestion",
+    "Decide",
+    "Decision",
+    "Done",
+    "Exchange",
+    "Fetch",
+    "FetchRequest",
+    "GrantSummary",
+    "HttpResponse",
+    "Identity",
+    "Load",
+    "Operated",
+    "Record",
+    "RefreshQuestion",
+    "Refusal",
+    "Server",
+    "ShownScope",
+    "SignInQuestion",
+    "TokenQuestion",
+    "Write",
+    "address_permitted",
+    "explain",
+    "keys_generate",
+    "keys_rotate",
+    "refusals",
+]
+
 # Names for this file and for type checkers; the module itself has none of them.
 _Header: TypeAlias = tuple[bytes, bytes]
 _Outcome: TypeAlias = Answer | Allowed | Operated
@@ -104,6 +138,7 @@ class Exchange:
     def committed(self, outcome: str) -> _Step: ...
     def fetched(self, status: int, headers: Sequence[_Header], body: bytes) -> _Step: ...
     def fetch_failed(self, reason: str) -> _Step: ...
+    def fetch_over_budget(self) -> _Step: ...
     def decided(self, decision: Decision) -> _Step: ...
     def decide_failed(self) -> _Step: ...
 
@@ -193,11 +228,11 @@ class Identity:
     def __new__(
         cls,
         subject: str,
-        client_id: str = "",
+        client_id: str = ...,
         scopes: Sequence[str] = ...,
-        resource: str = "",
+        resource: str = ...,
         claims: Mapping[str, Any] | None = None,
-        grant_id: str = "",
+        grant_id: str = ...,
         expires_at: int = ...,
         kind: str = ...,
     ) -> Identity:
@@ -343,8 +378,11 @@ class FetchRequest:
         body: bytes = ...,
         limit_bytes: int = 65_536,
         timeout_ms: int = 10_000,
+        admission: tuple[str, int, int] = ...,
         addresses: str = "public",
     ) -> FetchRequest: ...
+    @property
+    def admission(self) -> tuple[str, int, int]: ...
     @property
     def url(self) -> str: ...
     @property

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from ._native import AdmitQuestion, Commit, Decision, Done, Fetch, Load
-from .errors import FetchError, MisuseError, StoreError, Undecided
+from .errors import FetchError, MisuseError, OverBudgetError, StoreError, Undecided
 
 if TYPE_CHECKING:
     from ._native import Allowed, Answer, Budget, Decide, Exchange, FetchRequest, Operated, Write, _Step
@@ -29,11 +29,14 @@ logger = logging.getLogger("lockstep_oauth")
 class Fetcher(Protocol):
     """Sends the core's requests to other servers, within their limits. See ``lockstep_oauth.fetch``."""
 
-    def fetch(self, request: FetchRequest) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-        """Return status, raw header pairs and body, or raise FetchError."""
+    def fetch(self, request: FetchRequest, admit: Callable[[], bool]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+        """Return status, raw header pairs and body, or raise FetchError.
+
+        Ask ``admit`` directly before a request is really sent, and raise OverBudgetError when it says no.
+        """
         ...
 
-    async def fetch_async(self, request: FetchRequest) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    async def fetch_async(self, request: FetchRequest, admit: Callable[[], bool]) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
         """Do the same without blocking."""
         ...
 
@@ -62,7 +65,7 @@ def drive(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
             elif isinstance(step, Commit):
                 step = exchange.committed(_plain(host.store.commit(step.write)))
             elif isinstance(step, Fetch):
-                step = exchange.fetched(*host.fetcher.fetch(step.request))
+                step = exchange.fetched(*host.fetcher.fetch(step.request, _admission(exchange, host, step)))
             else:
                 step = exchange.decided(_admitted(exchange, host, step) or _plain(host.decide(step.question)))
         except Exception as failure:
@@ -85,7 +88,7 @@ async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Oper
             elif isinstance(step, Commit):
                 step = exchange.committed(await _commit(host.store, step.write))
             elif isinstance(step, Fetch):
-                step = exchange.fetched(*await host.fetcher.fetch_async(step.request))
+                step = exchange.fetched(*await host.fetcher.fetch_async(step.request, _admission(exchange, host, step)))
             else:
                 decision = _admitted(exchange, host, step) or host.decide(step.question)
                 step = exchange.decided(decision if isinstance(decision, Decision) else await decision)
@@ -102,11 +105,15 @@ def _admitted(exchange: Exchange, host: Host, step: Decide) -> Decision | None:
     return Decision.allow() if admitted else Decision.refuse()
 
 
+def _admission(exchange: Exchange, host: Host, step: Fetch) -> Callable[[], bool]:
+    return lambda: host.budget.admit(*step.request.admission, exchange.now)
+
+
 async def _commit(store: AnyStore, write: Write) -> str:
     executor = getattr(store, "commit_executor", None)
     if executor is not None:
-        outcome: str = await asyncio.get_running_loop().run_in_executor(executor, store.commit, write)
-        return outcome
+        commit = cast("Callable[[Write], str]", store.commit)
+        return await asyncio.get_running_loop().run_in_executor(executor, commit, write)
     committed = store.commit(write)
     return committed if isinstance(committed, str) else await committed
 
@@ -122,6 +129,8 @@ def _plain(answer: T | Awaitable[T]) -> T:
 def _failed(exchange: Exchange, step: _Step, failure: Exception) -> _Step:
     """Tell the core that the host's world failed. It is the core that knows what that means for the request."""
     if isinstance(step, Fetch):
+        if isinstance(failure, OverBudgetError):
+            return exchange.fetch_over_budget()
         if not isinstance(failure, FetchError):
             logger.error("a fetch from %s failed", step.request.url, exc_info=failure)
         return exchange.fetch_failed(str(failure) or type(failure).__name__)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from .context import note_missing_scopes
+
 __all__ = [
     "ConfigurationError",
     "FetchError",
     "InsufficientScope",
     "LockstepError",
     "MisuseError",
+    "OverBudgetError",
     "StoreError",
     "Undecided",
 ]
@@ -51,6 +54,13 @@ class FetchError(LockstepError):
         self.reason = reason
 
 
+class OverBudgetError(FetchError):
+    """Nothing was sent: the budget for fetches of that sort is spent."""
+
+    def __init__(self) -> None:
+        super().__init__("the budget is spent")
+
+
 class Undecided(LockstepError):
     """Raise it where a decision is asked for and cannot be made: the request is answered 503, and nothing is logged."""
 
@@ -61,3 +71,4 @@ class InsufficientScope(LockstepError):
     def __init__(self, *scopes: str) -> None:
         super().__init__("needs " + " ".join(scopes))
         self.scopes = scopes
+        note_missing_scopes(scopes)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import httpcore
 
 from ._native import address_permitted
-from .errors import FetchError
+from .errors import FetchError, OverBudgetError
 
 if TYPE_CHECKING:
     from ._native import FetchRequest
@@ -43,6 +43,10 @@ def _resolve(host: str, port: int) -> list[str]:
     return [str(address[0]) for _, _, _, _, address in found]
 
 
+def _always() -> bool:
+    return True
+
+
 class SafeFetcher:
     """Fetches what the core asks for, for async hosts and for others.
 
@@ -57,8 +61,11 @@ class SafeFetcher:
         self._waiting: dict[FetchRequest, Future[Fetched]] = {}
         self._tasks: dict[tuple[asyncio.AbstractEventLoop, FetchRequest], asyncio.Task[Fetched]] = {}
 
-    def fetch(self, request: FetchRequest) -> Fetched:
-        """Fetch, or raise FetchError. It blocks, for no longer than the request's time-out."""
+    def fetch(self, request: FetchRequest, admit: Callable[[], bool] = _always) -> Fetched:
+        """Fetch, or raise FetchError. It blocks, for no longer than the request's time-out.
+
+        ``admit`` is asked once a fetch is really about to start: one that joins a fetch under way costs no budget.
+        """
         deadline = time.monotonic() + request.timeout_ms / 1000
         mine: Future[Fetched] = Future()
         with self._lock:
@@ -69,6 +76,8 @@ class SafeFetcher:
             except FutureTimeoutError:
                 raise FetchError("timed out") from None
         try:
+            if not admit():
+                raise OverBudgetError
             with _reasons():
                 fetched = self._send(request, deadline)
         except BaseException as failure:
@@ -77,12 +86,14 @@ class SafeFetcher:
         self._settle(request).set_result(fetched)
         return fetched
 
-    async def fetch_async(self, request: FetchRequest) -> Fetched:
+    async def fetch_async(self, request: FetchRequest, admit: Callable[[], bool] = _always) -> Fetched:
         """Fetch, or raise FetchError, without blocking."""
         loop = asyncio.get_running_loop()
         key = (loop, request)
         task = self._tasks.get(key)
         if task is None:
+            if not admit():
+                raise OverBudgetError
             task = self._tasks[key] = loop.create_task(self._fetch_by_deadline(request))
             task.add_done_callback(lambda done: self._forget(key, done))
         # A waiter that is cancelled does not take the fetch away from the others.

@@ -37,7 +37,14 @@ pub(crate) fn approve(scene: &Scene, facts: &mut Facts, approval: Approval<'_>) 
     let id = ticket.grant_id().ok_or(Pause::from(&refusal::TICKET_INVALID))?;
     let redirect = CheckedRedirect::from_sealed(ticket.redirect.clone());
     if approval.scopes.is_empty() {
-        return Ok(reply::redirect_refusal(scene, facts, &redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "no scope was left"));
+        return Ok(reply::redirect_refusal(
+            scene,
+            facts,
+            &redirect,
+            ticket.state.as_deref(),
+            &refusal::ACCESS_DENIED,
+            "no scope was left",
+        ));
     }
     let grant_key = server.grant_key(&id);
     let subject = server.subject_id(&approval.user.subject);
@@ -56,8 +63,16 @@ pub(crate) fn approve(scene: &Scene, facts: &mut Facts, approval: Approval<'_>) 
             return Err(Pause::from(&refusal::CONSENT_DECIDED));
         }
         let event = if grant.stamp == scene.stamp() { "consent.approved" } else { "consent.repeated" };
-        facts.tell(scene.event(event).with("client", &grant.client_id).with("subject", &grant.subject).with("grant", &ticket.grant).with("scope", &grant.scopes.join(" ")));
-        let code = code(server, &grant, &id, &subject, approval.client).ok_or(Pause::Unavailable("the key of a fresh grant is gone"))?;
+        facts.tell(
+            scene
+                .event(event)
+                .with("client", &grant.client_id)
+                .with("subject", &grant.subject)
+                .with("grant", &ticket.grant)
+                .with("scope", &grant.scopes.join(" ")),
+        );
+        let code = code(server, &grant, &id, &subject, approval.client)
+            .ok_or(Pause::Unavailable("the key of a fresh grant is gone"))?;
         return Ok(reply::done(answer_with_code(scene, &redirect, ticket, &code), facts));
     }
     let grant = granted(scene, &approval, counter)?;
@@ -119,7 +134,8 @@ fn extend_registration(scene: &Scene, facts: &Facts, client: &Client, until: u64
     let Origin::Registered(id) = client.origin else { return Ok(()) };
     let key = scene.server.client_key(&id);
     let record = facts.live(&key, scene.env.now)?.ok_or(Pause::from(&refusal::CLIENT_UNKNOWN))?;
-    let mut registration = Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
+    let mut registration =
+        Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
     // Within a day of the wanted end is close enough: not every approval should rewrite the registration.
     if registration.expires_at.saturating_add(86_400) >= until {
         return Ok(());
@@ -133,7 +149,7 @@ fn extend_registration(scene: &Scene, facts: &Facts, client: &Client, until: u64
 
 /// The counter at the subject's key; 0 while there is none. It never expires.
 pub(crate) fn subject_counter(facts: &Facts, key: &Key) -> Result<u64, Pause> {
-    Ok(facts.stored(key)?.map_or(Some(0), read_counter).ok_or(Pause::Unavailable("a subject's counter cannot be read"))?)
+    facts.stored(key)?.map_or(Some(0), read_counter).ok_or(Pause::Unavailable("a subject's counter cannot be read"))
 }
 
 pub(crate) fn read_counter(record: &Record) -> Option<u64> {
@@ -169,7 +185,12 @@ fn code(server: &Server, grant: &Grant, id: &[u8; 16], subject: &RecordId, clien
     Some(token::derive(&server.config.prefixes, key, &server.config.issuer_hash, &grant.salt, &body))
 }
 
-fn answer_with_code(scene: &Scene, redirect: &CheckedRedirect, ticket: &Ticket, code: &str) -> crate::http::HttpResponse {
+fn answer_with_code(
+    scene: &Scene,
+    redirect: &CheckedRedirect,
+    ticket: &Ticket,
+    code: &str,
+) -> crate::http::HttpResponse {
     let mut parameters = alloc::vec![("code", code)];
     parameters.extend(ticket.state.as_deref().map(|state| ("state", state)));
     let issuer = scene.server.config.issuer().to_string();

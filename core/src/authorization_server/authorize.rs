@@ -63,7 +63,16 @@ impl Authorize {
         };
         let asked = match proven.asked {
             Ok(asked) => asked,
-            Err((refusal, detail)) => return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, proven.state.as_deref(), refusal, &detail)),
+            Err((refusal, detail)) => {
+                return Ok(reply::redirect_refusal(
+                    scene,
+                    facts,
+                    &proven.redirect,
+                    proven.state.as_deref(),
+                    refusal,
+                    &detail,
+                ));
+            }
         };
         let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
         let ticket = Ticket {
@@ -88,7 +97,14 @@ impl Authorize {
                 let approval = Approval { client: &proven.client, ticket: &ticket, user: &user, scopes: approved };
                 approval::approve(scene, facts, approval)
             }
-            _ => Ok(reply::redirect_refusal(scene, facts, &proven.redirect, ticket.state.as_deref(), &refusal::ACCESS_DENIED, "")),
+            _ => Ok(reply::redirect_refusal(
+                scene,
+                facts,
+                &proven.redirect,
+                ticket.state.as_deref(),
+                &refusal::ACCESS_DENIED,
+                "",
+            )),
         }
     }
 
@@ -122,7 +138,8 @@ impl Authorize {
 /// Proves the client and the redirect, then reads the rest without judging it a page's matter.
 fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause> {
     let id = form.one("client_id").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "client_id"))?;
-    let asked_redirect = form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
+    let asked_redirect =
+        form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
     let id = id.ok_or(Pause::from(&refusal::AUTHORIZE_CLIENT_MISSING))?;
     if id.chars().any(char::is_control) {
         return Err(Pause::from(&refusal::AUTHORIZE_CLIENT_UNKNOWN));
@@ -130,7 +147,8 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause>
     let client = clients::resolve(scene, facts, id)?;
     let asked_redirect = asked_redirect.ok_or(Pause::because(&refusal::AUTHORIZE_REDIRECT_MISSING, id))?;
     let redirect = redirect::match_registered(asked_redirect, &client.redirects);
-    let redirect = redirect.ok_or_else(|| Pause::because(&refusal::AUTHORIZE_REDIRECT, format!("{id} asked for {asked_redirect}")))?;
+    let redirect = redirect
+        .ok_or_else(|| Pause::because(&refusal::AUTHORIZE_REDIRECT, format!("{id} asked for {asked_redirect}")))?;
     let (state, repeated_state) = match form.one("state") {
         Ok(state) => (state.map(ToString::to_string), false),
         Err(_) => (None, true),
@@ -146,8 +164,16 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause>
 }
 
 const ONCE: [&str; 10] = [
-    "response_type", "scope", "code_challenge", "code_challenge_method", "response_mode", "request", "request_uri",
-    "prompt", "nonce", "state",
+    "response_type",
+    "scope",
+    "code_challenge",
+    "code_challenge_method",
+    "response_mode",
+    "request",
+    "request_uri",
+    "prompt",
+    "nonce",
+    "state",
 ];
 
 fn read(scene: &Scene, form: &Form, client: &Client) -> Result<Asked, (&'static Refusal, String)> {
@@ -199,15 +225,27 @@ fn read(scene: &Scene, form: &Form, client: &Client) -> Result<Asked, (&'static 
         return refuse(&refusal::AUTHORIZE_RESOURCES);
     }
     let scopes = read_scopes(scene, one("scope"), client, &resources)?;
-    let resources = resources.iter().filter_map(|index| config.resources.get(*index)).map(|resource| resource.identifier.clone()).collect();
+    let resources = resources
+        .iter()
+        .filter_map(|index| config.resources.get(*index))
+        .map(|resource| resource.identifier.clone())
+        .collect();
     Ok(Asked { scopes, resources, challenge })
 }
 
-fn read_scopes(scene: &Scene, asked: Option<&str>, client: &Client, resources: &[usize]) -> Result<Vec<String>, (&'static Refusal, String)> {
+fn read_scopes(
+    scene: &Scene,
+    asked: Option<&str>,
+    client: &Client,
+    resources: &[usize],
+) -> Result<Vec<String>, (&'static Refusal, String)> {
     let config = &scene.server.config;
     let fits = |name: &str| {
         let known = config.scope(name).is_some() || name == super::config::OFFLINE_ACCESS;
-        let may = client.scopes.as_ref().is_none_or(|scopes| scopes.iter().any(|scope| scope == name) || name == super::config::OFFLINE_ACCESS);
+        let may = client
+            .scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.iter().any(|scope| scope == name) || name == super::config::OFFLINE_ACCESS);
         known && may && resources.iter().any(|index| config.understands(*index, name))
     };
     let asked = match asked {
@@ -217,10 +255,10 @@ fn read_scopes(scene: &Scene, asked: Option<&str>, client: &Client, resources: &
             scopes.iter().map(ToString::to_string).collect::<Vec<String>>()
         }
     };
-    if config.refuse_unknown_scopes {
-        if let Some(unknown) = asked.iter().find(|name| !fits(name)) {
-            return Err((&refusal::AUTHORIZE_SCOPE_UNKNOWN, unknown.clone()));
-        }
+    if config.refuse_unknown_scopes
+        && let Some(unknown) = asked.iter().find(|name| !fits(name))
+    {
+        return Err((&refusal::AUTHORIZE_SCOPE_UNKNOWN, unknown.clone()));
     }
     let mut scopes: Vec<String> = asked.into_iter().filter(|name| fits(name)).collect();
     // Asking for `offline_access` alone, or for nothing that we know, means the defaults.

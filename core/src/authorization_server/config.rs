@@ -142,16 +142,21 @@ impl Config {
         let value: Value = serde_json::from_str(text).map_err(|_| misuse("config", "the configuration is not JSON"))?;
         let mut root = Reader::new("", value)?;
         let issuer_text = root.text("issuer")?;
-        let issuer = Uri::issuer(&issuer_text)
-            .map_err(|fault| misuse("issuer", &format!("{fault}; use https://host[/path], or http on loopback for development")))?;
+        let issuer = Uri::issuer(&issuer_text).map_err(|fault| {
+            misuse("issuer", &format!("{fault}; use https://host[/path], or http on loopback for development"))
+        })?;
         let issuer_hash = crypto::sha256(&[b"issuer", issuer.as_str().as_bytes()]);
         let issuer_hash = issuer_hash.first_chunk::<8>().copied().unwrap_or_default();
 
         let (resources, aliases) = read_resources(&mut root)?;
         let (scopes, hierarchy) = read_scopes(&mut root)?;
         for (index, resource) in resources.iter().enumerate() {
-            if let Some(unknown) = resource.scopes.iter().find(|name| !scopes.iter().any(|scope| scope.name == **name)) {
-                return Err(misuse(&format!("resources[{index}].scopes"), &format!("`{unknown}` is not one of the configured scopes")));
+            if let Some(unknown) = resource.scopes.iter().find(|name| !scopes.iter().any(|scope| scope.name == **name))
+            {
+                return Err(misuse(
+                    &format!("resources[{index}].scopes"),
+                    &format!("`{unknown}` is not one of the configured scopes"),
+                ));
             }
         }
         let table = resources.iter().map(|resource| resource.identifier.clone()).zip(aliases).collect();
@@ -159,10 +164,11 @@ impl Config {
             .map_err(|fault| misuse("resources", &format!("{fault}; use absolute https URIs without a fragment")))?;
 
         let schemes = root.optional_texts("private_schemes")?;
-        let redirects = schemes.map_or_else(RedirectPolicy::default, |private_schemes| RedirectPolicy { private_schemes });
-    if let Some(scheme) = redirects.unusable_scheme() {
-        return Err(misuse("private_schemes", &format!("`{scheme}` can never be a redirect's scheme; remove it")));
-    }
+        let redirects =
+            schemes.map_or_else(RedirectPolicy::default, |private_schemes| RedirectPolicy { private_schemes });
+        if let Some(scheme) = redirects.unusable_scheme() {
+            return Err(misuse("private_schemes", &format!("`{scheme}` can never be a redirect's scheme; remove it")));
+        }
         let clients = read_clients(&mut root, &redirects)?;
         let registration = read_registration(&mut root)?;
         let documents = read_documents(&mut root, issuer.is_http_loopback())?;
@@ -174,7 +180,9 @@ impl Config {
         let policy = GrantPolicy {
             code_race_seconds: root.seconds("code_race_seconds", 5, 0..=60)?,
             retry_window_seconds: root.seconds("retry_window_seconds", 30, 0..=RETRY_WINDOW_LIMIT_SECONDS)?,
-            overlap_budget: root.optional_number("overlap_budget", 0..=u64::from(u32::MAX))?.map(|budget| budget as u32),
+            overlap_budget: root
+                .optional_number("overlap_budget", 0..=u64::from(u32::MAX))?
+                .map(|budget| budget as u32),
             access_seconds: root.seconds("access_seconds", if jwt { 300 } else { 3600 }, 1..=86_400)?,
             idle_seconds: root.seconds("idle_seconds", 30 * 86_400, 1..=10 * 365 * 86_400)?,
         };
@@ -207,7 +215,16 @@ impl Config {
             several_resources: root.flag("several_resources", false)?,
             service_documentation: root.optional_url("service_documentation")?,
             extra_documents: read_extra_documents(&mut root)?,
-            issuer, resources, scopes, hierarchy, clients, registration, documents, redirects, policy, jwt,
+            issuer,
+            resources,
+            scopes,
+            hierarchy,
+            clients,
+            registration,
+            documents,
+            redirects,
+            policy,
+            jwt,
         };
         root.end()?;
         Ok(config)
@@ -255,7 +272,9 @@ impl Config {
 
     /// Whether a scope means anything at the resource of that index.
     pub(crate) fn understands(&self, resource: usize, scope: &str) -> bool {
-        self.resources.get(resource).is_none_or(|resource| resource.scopes.is_empty() || scope == OFFLINE_ACCESS || resource.scopes.iter().any(|name| name == scope))
+        self.resources.get(resource).is_none_or(|resource| {
+            resource.scopes.is_empty() || scope == OFFLINE_ACCESS || resource.scopes.iter().any(|name| name == scope)
+        })
     }
 }
 
@@ -272,7 +291,10 @@ fn read_resources(root: &mut Reader) -> Result<(Vec<ResourceConfig>, Vec<Vec<Str
         entry.end()?;
     }
     if resources.is_empty() || resources.len() > 200 {
-        return Err(misuse("resources", "name at least one resource: the URL that MCP clients connect to, such as https://host/mcp"));
+        return Err(misuse(
+            "resources",
+            "name at least one resource: the URL that MCP clients connect to, such as https://host/mcp",
+        ));
     }
     Ok((resources, aliases))
 }
@@ -325,28 +347,44 @@ fn read_clients(root: &mut Reader, redirects: &RedirectPolicy) -> Result<Vec<Con
         }
         let mut uris = Vec::new();
         for text in entry.optional_texts("redirect_uris")?.unwrap_or_default() {
-            let uri = RedirectUri::parse(&text, redirects).map_err(|fault| misuse(&at("redirect_uris"), &format!("`{text}`: {fault}")))?;
+            let uri = RedirectUri::parse(&text, redirects)
+                .map_err(|fault| misuse(&at("redirect_uris"), &format!("`{text}`: {fault}")))?;
             uris.push(uri);
         }
         let secret = entry.optional_text("client_secret")?;
         if secret.as_ref().is_some_and(|secret| secret.len() < 16) {
-            return Err(misuse(&at("client_secret"), "at least 16 characters; `python -m lockstep_oauth keys secret` makes one"));
+            return Err(misuse(
+                &at("client_secret"),
+                "at least 16 characters; `python -m lockstep_oauth keys secret` makes one",
+            ));
         }
         let jwks = match entry.take("jwks") {
             None => None,
-            Some(set) => Some(JwkSet::parse(set.to_string().as_bytes()).map_err(|fault| misuse(&at("jwks"), &format!("{fault}")))?),
+            Some(set) => Some(
+                JwkSet::parse(set.to_string().as_bytes()).map_err(|fault| misuse(&at("jwks"), &format!("{fault}")))?,
+            ),
         };
         let jwks_uri = entry.optional_url("jwks_uri")?;
         let method = entry.optional_text("token_endpoint_auth_method")?;
         let fits = match method.as_deref() {
             None => usize::from(secret.is_some()) + usize::from(jwks.is_some()) + usize::from(jwks_uri.is_some()) <= 1,
             Some("none") => secret.is_none() && jwks.is_none() && jwks_uri.is_none(),
-            Some("client_secret_basic" | "client_secret_post") => secret.is_some() && jwks.is_none() && jwks_uri.is_none(),
+            Some("client_secret_basic" | "client_secret_post") => {
+                secret.is_some() && jwks.is_none() && jwks_uri.is_none()
+            }
             Some("private_key_jwt") => secret.is_none() && jwks.is_some() != jwks_uri.is_some(),
-            Some(_) => return Err(misuse(&at("token_endpoint_auth_method"), "`none`, `client_secret_basic`, `client_secret_post` or `private_key_jwt`")),
+            Some(_) => {
+                return Err(misuse(
+                    &at("token_endpoint_auth_method"),
+                    "`none`, `client_secret_basic`, `client_secret_post` or `private_key_jwt`",
+                ));
+            }
         };
         if !fits {
-            return Err(misuse(&at("token_endpoint_auth_method"), "give exactly what the method needs: nothing, `client_secret`, or one of `jwks` and `jwks_uri`"));
+            return Err(misuse(
+                &at("token_endpoint_auth_method"),
+                "give exactly what the method needs: nothing, `client_secret`, or one of `jwks` and `jwks_uri`",
+            ));
         }
         let types = entry.optional_texts("grant_types")?;
         let has = |wanted: &str| types.as_ref().is_none_or(|types| types.iter().any(|name| name == wanted));
@@ -354,7 +392,8 @@ fn read_clients(root: &mut Reader, redirects: &RedirectPolicy) -> Result<Vec<Con
             name: entry.optional_text("client_name")?.unwrap_or_else(|| id.clone()),
             redirects: uris,
             secret_hash: secret.map(|secret| crypto::sha256(&[secret.as_bytes()])),
-            jwks, jwks_uri,
+            jwks,
+            jwks_uri,
             code: has("authorization_code"),
             refresh: has("refresh_token"),
             scopes: entry.optional_texts("scopes")?,
@@ -378,7 +417,10 @@ fn read_registration(root: &mut Reader) -> Result<Registration, Misuse> {
         Some("guarded") => {
             let tokens = entry.optional_texts("initial_access_tokens")?.unwrap_or_default();
             if tokens.is_empty() || tokens.iter().any(|token| token.len() < 16) {
-                return Err(misuse("registration.initial_access_tokens", "at least one token of at least 16 characters"));
+                return Err(misuse(
+                    "registration.initial_access_tokens",
+                    "at least one token of at least 16 characters",
+                ));
             }
             RegistrationMode::Guarded(tokens.iter().map(|token| crypto::sha256(&[token.as_bytes()])).collect())
         }
@@ -397,7 +439,10 @@ fn read_documents(root: &mut Reader, development: bool) -> Result<ClientDocument
     let mut entry = root.optional_object("client_documents")?.unwrap_or_else(|| Reader::empty("client_documents"));
     let loopback = entry.flag("loopback", false)?;
     if loopback && !development {
-        return Err(misuse("client_documents.loopback", "honoured only where the issuer itself is http on loopback; remove it"));
+        return Err(misuse(
+            "client_documents.loopback",
+            "honoured only where the issuer itself is http on loopback; remove it",
+        ));
     }
     let documents = ClientDocuments {
         enabled: entry.flag("enabled", true)?,
@@ -418,13 +463,19 @@ fn read_prefixes(root: &mut Reader) -> Result<Prefixes, Misuse> {
     let mut prefixes = Prefixes::default();
     let Some(mut entry) = root.optional_object("token_prefixes")? else { return Ok(prefixes) };
     for (name, prefix) in [
-        ("code", &mut prefixes.code), ("access", &mut prefixes.access),
-        ("refresh", &mut prefixes.refresh), ("personal", &mut prefixes.personal),
+        ("code", &mut prefixes.code),
+        ("access", &mut prefixes.access),
+        ("refresh", &mut prefixes.refresh),
+        ("personal", &mut prefixes.personal),
     ] {
         if let Some(text) = entry.optional_text(name)? {
-            let fine = (2..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
+            let fine = (2..=20).contains(&text.len())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
             if !fine || !text.ends_with('_') {
-                return Err(misuse(&format!("token_prefixes.{name}"), "2 to 20 letters, digits, `-` and `_`, ending with `_`"));
+                return Err(misuse(
+                    &format!("token_prefixes.{name}"),
+                    "2 to 20 letters, digits, `-` and `_`, ending with `_`",
+                ));
             }
             *prefix = text;
         }
@@ -448,7 +499,10 @@ fn read_extra_documents(root: &mut Reader) -> Result<Vec<ExtraDocument>, Misuse>
         };
         let graphic = |text: &str| text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
         if !document.path.starts_with("/.well-known/") || !graphic(&document.path) || !graphic(&document.content_type) {
-            return Err(misuse(&format!("documents[{index}].path"), "a path under /.well-known/ and a printable content type"));
+            return Err(misuse(
+                &format!("documents[{index}].path"),
+                "a path under /.well-known/ and a printable content type",
+            ));
         }
         documents.push(document);
         entry.end()?;

@@ -106,7 +106,11 @@ impl Reader {
     }
 
     pub(super) fn objects(&mut self, name: &str) -> Result<Vec<Self>, Misuse> {
-        if self.fields.contains_key(name) { self.optional_objects(name) } else { Err(misuse(&self.at(name), "missing; this field is required")) }
+        if self.fields.contains_key(name) {
+            self.optional_objects(name)
+        } else {
+            Err(misuse(&self.at(name), "missing; this field is required"))
+        }
     }
 
     /// Says that no field is left. An unknown field is a spelling mistake that would otherwise weaken something in silence.

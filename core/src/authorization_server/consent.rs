@@ -68,7 +68,8 @@ impl Consent {
         match decision {
             Some("approve") => {
                 let ticked: Vec<&str> = form.all("scope").collect();
-                let approved = |name: &&alloc::string::String| !is_optional(scene, name) || ticked.contains(&name.as_str());
+                let approved =
+                    |name: &&alloc::string::String| !is_optional(scene, name) || ticked.contains(&name.as_str());
                 let scopes = seal.shown.iter().filter(approved).cloned().collect();
                 approval::approve(scene, facts, Approval { client: &client, ticket: &ticket, user: &user, scopes })
             }

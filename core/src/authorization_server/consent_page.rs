@@ -59,7 +59,13 @@ pub(crate) fn bind(scene: &Scene, page: HttpResponse, cookie: Option<String>) ->
 }
 
 /// The page: ours, or the host's with the same protection around it.
-pub(crate) fn show(scene: &Scene, facts: &Facts, client: &Client, ticket: &Ticket, user: &User) -> Result<HttpResponse, Pause> {
+pub(crate) fn show(
+    scene: &Scene,
+    facts: &Facts,
+    client: &Client,
+    ticket: &Ticket,
+    user: &User,
+) -> Result<HttpResponse, Pause> {
     let config = &scene.server.config;
     let sealed = ticket.seal(scene)?;
     let seal = ConsentSeal::new(&sealed, &user.subject, ticket.scopes.clone()).seal(scene)?;
@@ -67,7 +73,8 @@ pub(crate) fn show(scene: &Scene, facts: &Facts, client: &Client, ticket: &Ticke
     let shown = |name: &String| {
         let scope = config.scope(name);
         let description = scope.map(|scope| scope.description.clone()).filter(|text| !text.is_empty());
-        let standard = if name == super::config::OFFLINE_ACCESS { "Stay signed in while you are away" } else { name.as_str() };
+        let standard =
+            if name == super::config::OFFLINE_ACCESS { "Stay signed in while you are away" } else { name.as_str() };
         ShownScope {
             name: name.clone(),
             description: description.unwrap_or_else(|| standard.to_string()),
@@ -83,23 +90,29 @@ pub(crate) fn show(scene: &Scene, facts: &Facts, client: &Client, ticket: &Ticke
         redirect_uri: ticket.redirect.clone(),
         loopback: redirect.is_loopback(),
         known: client.origin == Origin::Configured,
-        resource: resource.map(|resource| if resource.name.is_empty() { &resource.identifier } else { &resource.name }).cloned().unwrap_or_default(),
+        resource: resource
+            .map(|resource| if resource.name.is_empty() { &resource.identifier } else { &resource.name })
+            .cloned()
+            .unwrap_or_default(),
         scopes: ticket.scopes.iter().map(shown).collect(),
         user_name: tame(if user.name.is_empty() { &user.subject } else { &user.name }),
         action: format!("{}/consent", config.base_path()),
         hidden: alloc::vec![("ticket".to_string(), sealed), ("seal".to_string(), seal)],
     };
-    if config.custom_consent {
-        if let Decision::Page { html } = facts.decided(Question::Consent(question.clone()))? {
-            return Ok(page::of_the_host(html.clone()));
-        }
+    if config.custom_consent
+        && let Decision::Page { html } = facts.decided(Question::Consent(question.clone()))?
+    {
+        return Ok(page::of_the_host(html.clone()));
     }
     Ok(page::consent(&question))
 }
 
 /// A self-asserted name, fit to stand beside our own words: no control or direction characters, and not too long.
 fn tame(name: &str) -> String {
-    let harmful = |letter: &char| letter.is_control() || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let harmful = |letter: &char| {
+        letter.is_control()
+            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     let tamed: String = name.chars().filter(|letter| !harmful(letter)).collect();
     let short: String = tamed.trim().chars().take(NAME_CHARACTERS).collect();
     if tamed.trim().chars().count() > NAME_CHARACTERS { format!("{short}…") } else { short }

@@ -32,7 +32,14 @@ impl Introspect {
             return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
         }
         let form = Form::parse(&self.request.body, BODY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
-        if let Some(name) = form.repeated(&["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"]) {
+        if let Some(name) = form.repeated(&[
+            "token",
+            "token_type_hint",
+            "client_id",
+            "client_secret",
+            "client_assertion",
+            "client_assertion_type",
+        ]) {
             return Err(Pause::because(&refusal::PARAMETER_REPEATED, name));
         }
         let presented = Presented::read(&self.request, &form)?;
@@ -85,10 +92,13 @@ impl Introspect {
             return Ok(None);
         }
         let Some(seen) = super::access::read_jwt(server, text, scene.env.now) else { return Ok(None) };
-        let (grant_key, subject_key) = (server.grant_key(&seen.grant), server.subject_key(&server.subject_id(&seen.subject)));
+        let (grant_key, subject_key) =
+            (server.grant_key(&seen.grant), server.subject_key(&server.subject_id(&seen.subject)));
         facts.need(&[grant_key.clone(), subject_key.clone()])?;
         let counter = subject_counter(facts, &subject_key)?;
-        let Some(grant) = facts.live(&grant_key, scene.env.now)?.and_then(|record| Grant::decode(&record.value)) else { return Ok(None) };
+        let Some(grant) = facts.live(&grant_key, scene.env.now)?.and_then(|record| Grant::decode(&record.value)) else {
+            return Ok(None);
+        };
         if !grant.is_alive(scene.env.now, counter) || seen.generation <= grant.access_floor {
             return Ok(None);
         }

@@ -23,6 +23,9 @@ pub(crate) struct Manage {
     id: String,
 }
 
+/// New metadata, and the secret that it calls for.
+type Replacement = (serde_json::Map<String, Value>, Option<Issued>);
+
 impl Manage {
     pub(crate) fn new(scene: Scene, request: HttpRequest, id: String) -> Self {
         Self { scene, request, id }
@@ -36,7 +39,8 @@ impl Manage {
         let record_id = registered::record_id(&self.id).ok_or_else(unauthorized)?;
         let key = scene.server.client_key(&record_id);
         let record = facts.live(&key, scene.env.now)?.ok_or_else(unauthorized)?;
-        let stored = Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
+        let stored =
+            Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
         if !crate::secret::same(stored.management_hash.as_bytes(), hash(token).as_bytes()) {
             return Err(unauthorized());
         }
@@ -54,11 +58,11 @@ impl Manage {
             let event = if own { "client.updated" } else { "client.read" };
             facts.tell(scene.event(event).with("client", &self.id));
             let mut body = describe(config, &self.id, &stored, None);
-            if let (Value::Object(body), Some((_, Some(issued)))) = (&mut body, issued) {
-                if let Some(secret) = issued.secret {
-                    body.insert("client_secret".into(), secret.into());
-                    body.insert("client_secret_expires_at".into(), 0.into());
-                }
+            if let (Value::Object(body), Some((_, Some(issued)))) = (&mut body, issued)
+                && let Some(secret) = issued.secret
+            {
+                body.insert("client_secret".into(), secret.into());
+                body.insert("client_secret_expires_at".into(), 0.into());
             }
             if let Value::Object(body) = &mut body {
                 body.insert("registration_access_token".into(), token.into());
@@ -84,19 +88,24 @@ impl Manage {
     }
 
     /// The metadata that replaces all of the old, and a secret when the new method needs one that is not there.
-    fn replaced(&self, stored: &Registration) -> Result<Option<(serde_json::Map<String, Value>, Option<Issued>)>, Pause> {
+    fn replaced(&self, stored: &Registration) -> Result<Option<Replacement>, Pause> {
         let wrong = |detail: &str| Pause::because(&refusal::REGISTER_METADATA, detail);
         let metadata = read(&self.scene.server.config, &self.request)?;
         let asked = json::parse_object(&self.request.body, LIMITS).map_err(|_| wrong("not JSON"))?;
         if asked.get("client_id").and_then(Value::as_str) != Some(self.id.as_str()) {
             return Err(wrong("`client_id` must be this client's"));
         }
-        let never: Vec<&str> = ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"].into_iter().filter(|name| asked.contains_key(*name)).collect();
+        let never: Vec<&str> =
+            ["registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"]
+                .into_iter()
+                .filter(|name| asked.contains_key(*name))
+                .collect();
         if !never.is_empty() {
             return Err(wrong("an update must not hold registration members"));
         }
         if let Some(secret) = asked.get("client_secret") {
-            let matches = secret.as_str().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
+            let matches =
+                secret.as_str().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
             if !matches {
                 return Err(wrong("`client_secret` is not this client's"));
             }
@@ -104,7 +113,8 @@ impl Manage {
         let issued = Issued::draw(&self.scene, &metadata);
         // A secret that is already there stays; only a client that had none is given one.
         let own = stored.stamp == crypto::base64url(&self.scene.stamp());
-        let fresh = issued.secret.as_ref().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
+        let fresh =
+            issued.secret.as_ref().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
         let needed = issued.secret.is_some() && (stored.secret_hash.is_none() || (own && fresh));
         Ok(Some((metadata, needed.then_some(issued))))
     }

@@ -98,7 +98,10 @@ pub(crate) fn authorization_server(config: &Config) -> HttpResponse {
     put("token_endpoint_auth_signing_alg_values_supported", algorithms.clone());
     put("revocation_endpoint_auth_methods_supported", json!(methods));
     put("revocation_endpoint_auth_signing_alg_values_supported", algorithms.clone());
-    put("introspection_endpoint_auth_methods_supported", json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]));
+    put(
+        "introspection_endpoint_auth_methods_supported",
+        json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]),
+    );
     put("introspection_endpoint_auth_signing_alg_values_supported", algorithms);
     let scopes: Vec<&str> = config.scopes.iter().map(|scope| scope.name.as_str()).collect();
     put("scopes_supported", json!(scopes));
@@ -125,7 +128,8 @@ pub(crate) fn protected_resource(config: &Config, index: usize) -> HttpResponse 
     put("authorization_servers", json!([config.issuer()]));
     put("bearer_methods_supported", json!(["header"]));
     let offered = |name: &str| name != OFFLINE_ACCESS && config.understands(index, name);
-    let scopes: Vec<&str> = config.scopes.iter().map(|scope| scope.name.as_str()).filter(|name| offered(name)).collect();
+    let scopes: Vec<&str> =
+        config.scopes.iter().map(|scope| scope.name.as_str()).filter(|name| offered(name)).collect();
     if !scopes.is_empty() {
         put("scopes_supported", json!(scopes));
     }
@@ -141,7 +145,8 @@ pub(crate) fn protected_resource(config: &Config, index: usize) -> HttpResponse 
 /// A document that the host supplied.
 pub(crate) fn extra(config: &Config, index: usize) -> HttpResponse {
     let Some(document) = config.extra_documents.get(index) else { return HttpResponse::empty(404) };
-    let mut response = HttpResponse::empty(200).with("Content-Type", &document.content_type).with("Cache-Control", MAX_AGE);
+    let mut response =
+        HttpResponse::empty(200).with("Content-Type", &document.content_type).with("Cache-Control", MAX_AGE);
     response.body = document.body.clone().into_bytes();
     response
 }

@@ -31,7 +31,15 @@ pub(crate) fn scope_names(server: &Server, grant: &Grant, resource: u8, scopes: 
 }
 
 /// The body of a token answer; `None` when the generation's key is no longer in the ring.
-pub(crate) fn tokens(scene: &Scene, grant: &Grant, id: GrantId, subject: RecordId, client: Option<RecordId>, resource: u8, scopes: u64) -> Option<Value> {
+pub(crate) fn tokens(
+    scene: &Scene,
+    grant: &Grant,
+    id: GrantId,
+    subject: RecordId,
+    client: Option<RecordId>,
+    resource: u8,
+    scopes: u64,
+) -> Option<Value> {
     let server = &scene.server;
     let (config, hash) = (&server.config, &server.config.issuer_hash);
     let key = server.ring.key(&grant.generation.key)?;
@@ -51,7 +59,10 @@ pub(crate) fn tokens(scene: &Scene, grant: &Grant, id: GrantId, subject: RecordI
     if grant.refreshable {
         // The refresh token always carries the whole grant (OAuth 2.1 §4.3.3).
         let refresh = grant.body(TokenKind::Refresh, id, subject, client, 0, u64::MAX);
-        body.insert("refresh_token".to_string(), token::derive(&config.prefixes, key, hash, &grant.salt, &refresh).into());
+        body.insert(
+            "refresh_token".to_string(),
+            token::derive(&config.prefixes, key, hash, &grant.salt, &refresh).into(),
+        );
     }
     Some(Value::Object(body))
 }
@@ -59,7 +70,8 @@ pub(crate) fn tokens(scene: &Scene, grant: &Grant, id: GrantId, subject: RecordI
 fn jwt(server: &Server, grant: &Grant, id: &GrantId, resource: u8, scopes: u64, names: &[String]) -> Option<String> {
     let key = server.ring.jwt.iter().find(|key| key.jwk.public().kid() == Some(grant.generation.jwt_kid.as_str()))?;
     let generation = &grant.generation;
-    let jti = crypto::sha256(&[b"jti", &grant.salt, &generation.number.to_be_bytes(), &[resource], &scopes.to_be_bytes()]);
+    let jti =
+        crypto::sha256(&[b"jti", &grant.salt, &generation.number.to_be_bytes(), &[resource], &scopes.to_be_bytes()]);
     let claims = json!({
         "iss": server.config.issuer(), "sub": grant.subject, "aud": grant.resources.get(usize::from(resource))?,
         "client_id": grant.client_id, "iat": generation.issued_at, "exp": generation.access_expires_at,

@@ -143,7 +143,8 @@ impl AuthorizationServer {
             "/register" if config.registration.mode != RegistrationMode::Off => Some(Route::Register),
             _ => {
                 if let Some(form) = rest.strip_prefix("/.well-known/") {
-                    return matches!(form, "openid-configuration" | "oauth-authorization-server").then_some(Route::Metadata);
+                    return matches!(form, "openid-configuration" | "oauth-authorization-server")
+                        .then_some(Route::Metadata);
                 }
                 let id = rest.strip_prefix("/register/")?;
                 let known = config.registration.mode != RegistrationMode::Off && !id.is_empty();
@@ -156,24 +157,37 @@ impl AuthorizationServer {
     pub fn handle(&self, request: HttpRequest, env: Env) -> Step<HttpExchange> {
         let scene = Scene { server: self.server.clone(), env, peer: request.peer.clone() };
         let Some(route) = self.route(&request.path) else {
-            return Step::Done(reply::refused(&scene, &refusal::NOT_FOUND, "", reply::Shape::Json, &mut Facts::default()));
+            return Step::Done(reply::refused(
+                &scene,
+                &refusal::NOT_FOUND,
+                "",
+                reply::Shape::Json,
+                &mut Facts::default(),
+            ));
         };
-        if request.method == "OPTIONS" {
-            if let Some(response) = reply::preflight(&route) {
-                return Step::Done(reply::plain(response));
-            }
+        if request.method == "OPTIONS"
+            && let Some(response) = reply::preflight(&route)
+        {
+            return Step::Done(reply::plain(response));
         }
         let allowed = allowed_methods(&route);
         if !allowed.contains(&request.method.as_str()) {
-            let mut answer = reply::refused(&scene, &refusal::METHOD, &request.method, reply::Shape::Json, &mut Facts::default());
+            let mut answer =
+                reply::refused(&scene, &refusal::METHOD, &request.method, reply::Shape::Json, &mut Facts::default());
             answer.response = answer.response.with("Allow", &allowed.join(", "));
             return Step::Done(answer);
         }
         let head = request.method == "HEAD";
         let endpoint = match route {
-            Route::Metadata => return static_answer(reply::cors(metadata::authorization_server(&self.server.config)), head),
-            Route::ResourceMetadata(index) => return static_answer(reply::cors(metadata::protected_resource(&self.server.config, index)), head),
-            Route::Document(index) => return static_answer(reply::cors(metadata::extra(&self.server.config, index)), head),
+            Route::Metadata => {
+                return static_answer(reply::cors(metadata::authorization_server(&self.server.config)), head);
+            }
+            Route::ResourceMetadata(index) => {
+                return static_answer(reply::cors(metadata::protected_resource(&self.server.config, index)), head);
+            }
+            Route::Document(index) => {
+                return static_answer(reply::cors(metadata::extra(&self.server.config, index)), head);
+            }
             Route::Jwks => return static_answer(reply::cors(jwks::document(&self.server, scene.env.now)), head),
             Route::Authorize => HttpRule::Authorize(authorize::Authorize::new(scene, request)),
             Route::Consent => HttpRule::Consent(consent::Consent::new(scene, request)),
@@ -197,7 +211,17 @@ impl AuthorizationServer {
         let config = &self.server.config;
         let base = config.base_path();
         let mut paths = metadata::paths(config);
-        for path in ["/authorize", "/consent", "/token", "/revoke", "/introspect", "/jwks", "/sign-in", "/register", "/register/{id}"] {
+        for path in [
+            "/authorize",
+            "/consent",
+            "/token",
+            "/revoke",
+            "/introspect",
+            "/jwks",
+            "/sign-in",
+            "/register",
+            "/register/{id}",
+        ] {
             let path = format!("{base}{path}");
             if self.route(&path).is_some() {
                 paths.push(path);

@@ -122,7 +122,9 @@ impl AuthorizationServer {
     fn check_operation(&self, operation: &Operation) -> Result<(), Misuse> {
         let config = &self.server.config;
         let subject = match operation {
-            Operation::IssuePersonal { subject, .. } | Operation::RevokeGrant { subject, .. } | Operation::SignOutEverywhere { subject } => subject,
+            Operation::IssuePersonal { subject, .. }
+            | Operation::RevokeGrant { subject, .. }
+            | Operation::SignOutEverywhere { subject } => subject,
         };
         if subject.is_empty() || subject.len() > 255 {
             return Err(Misuse::new("subject", "a subject has 1 to 255 bytes"));
@@ -135,7 +137,10 @@ impl AuthorizationServer {
             return Err(Misuse::new("resource", "not one of the configured resources"));
         }
         if let Some(unknown) = scopes.iter().find(|name| config.scope(name).is_none()) {
-            return Err(Misuse { at: "scopes".into(), message: format!("`{unknown}` is not one of the configured scopes") });
+            return Err(Misuse {
+                at: "scopes".into(),
+                message: format!("`{unknown}` is not one of the configured scopes"),
+            });
         }
         if !(1..=10 * 365 * 86_400).contains(expires_in) {
             return Err(Misuse::new("expires_in", "between one second and ten years"));
@@ -148,22 +153,27 @@ impl AuthorizationServer {
     /// `counter` is the subject's counter, if the host has loaded it; 0 shows grants that signing out has killed.
     pub fn describe(&self, records: &[(String, Record)], counter: u64, now: u64) -> Vec<GrantSummary> {
         let prefix = self.server.key("grant", "").as_str().to_string();
-        let mut summaries: Vec<GrantSummary> = records.iter().filter_map(|(key, record)| {
-            let grant_id = key.strip_prefix(&prefix)?;
-            let grant = Grant::decode(&record.value).filter(|grant| now < record.expires_at && grant.is_alive(now, counter))?;
-            Some(GrantSummary {
-                grant_id: grant_id.to_string(),
-                personal: grant.is_personal(),
-                name: if grant.is_personal() { grant.name } else { grant.client_name },
-                client_id: grant.client_id,
-                scopes: grant.scopes,
-                resources: grant.resources,
-                created_at: grant.created_at,
-                used_at: grant.generation.issued_at,
-                expires_at: grant.expires_at,
+        let mut summaries: Vec<GrantSummary> = records
+            .iter()
+            .filter_map(|(key, record)| {
+                let grant_id = key.strip_prefix(&prefix)?;
+                let grant = Grant::decode(&record.value)
+                    .filter(|grant| now < record.expires_at && grant.is_alive(now, counter))?;
+                Some(GrantSummary {
+                    grant_id: grant_id.to_string(),
+                    personal: grant.is_personal(),
+                    name: if grant.is_personal() { grant.name } else { grant.client_name },
+                    client_id: grant.client_id,
+                    scopes: grant.scopes,
+                    resources: grant.resources,
+                    created_at: grant.created_at,
+                    used_at: grant.generation.issued_at,
+                    expires_at: grant.expires_at,
+                })
             })
-        }).collect();
-        summaries.sort_by(|left, right| right.created_at.cmp(&left.created_at).then(left.grant_id.cmp(&right.grant_id)));
+            .collect();
+        summaries
+            .sort_by(|left, right| right.created_at.cmp(&left.created_at).then(left.grant_id.cmp(&right.grant_id)));
         summaries
     }
 
@@ -198,7 +208,16 @@ impl OperationExchange {
     }
 
     #[allow(clippy::too_many_arguments, reason = "the fields of one variant, by name at the only call")]
-    fn issue(&self, facts: &mut Facts, subject: &str, name: &str, claims: &Map<String, Value>, resource: &str, scopes: &[String], expires_in: u64) -> Result<Operated, Pause> {
+    fn issue(
+        &self,
+        facts: &mut Facts,
+        subject: &str,
+        name: &str,
+        claims: &Map<String, Value>,
+        resource: &str,
+        scopes: &[String],
+        expires_in: u64,
+    ) -> Result<Operated, Pause> {
         let (scene, server, now) = (&self.scene, &self.scene.server, self.scene.env.now);
         let config = &server.config;
         let id: GrantId = scene.env.entropy.draw("grant id");
@@ -209,13 +228,25 @@ impl OperationExchange {
         let previous = facts.stored(&key)?;
         let issued_by = |grant: &Grant| {
             let body = grant.body(TokenKind::Personal, id, subject_id, None, 0, u64::MAX);
-            Some(token::derive(&config.prefixes, server.ring.key(&grant.generation.key)?, &config.issuer_hash, &grant.salt, &body))
+            Some(token::derive(
+                &config.prefixes,
+                server.ring.key(&grant.generation.key)?,
+                &config.issuer_hash,
+                &grant.salt,
+                &body,
+            ))
         };
         if let Some(grant) = previous.and_then(|record| Grant::decode(&record.value)) {
             let token = issued_by(&grant).filter(|_| grant.stamp == scene.stamp());
             let token = token.ok_or(Pause::Unavailable("a fresh grant id is taken"))?;
             let grant_id = crypto::base64url(&id);
-            facts.tell(scene.event("personal_token.issued").with("subject", subject).with("grant", &grant_id).with("scope", &grant.scopes.join(" ")));
+            facts.tell(
+                scene
+                    .event("personal_token.issued")
+                    .with("subject", subject)
+                    .with("grant", &grant_id)
+                    .with("scope", &grant.scopes.join(" ")),
+            );
             return Ok(Operated::Issued { token, grant_id, expires_at: grant.expires_at });
         }
         let signing = server.ring.signing(now).ok_or(Pause::Unavailable("no server key signs now"))?;
@@ -257,7 +288,14 @@ impl OperationExchange {
             confirmation: None,
         };
         let value = grant.encode().ok_or(Pause::from(&refusal::AUTHORIZE_TOO_LARGE))?;
-        Err(Pause::Gate(Write::over(previous, key, value, store_until(server, &grant), labels(&grant), &scene.env.entropy)))
+        Err(Pause::Gate(Write::over(
+            previous,
+            key,
+            value,
+            store_until(server, &grant),
+            labels(&grant),
+            &scene.env.entropy,
+        )))
     }
 
     fn revoke(&self, facts: &mut Facts, subject: &str, grant_id: &str) -> Result<Operated, Pause> {
@@ -279,7 +317,14 @@ impl OperationExchange {
         }
         let dead = grant.revoked(scene.env.now, scene.stamp(), "revoked by the user");
         let value = dead.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
-        Err(Pause::Gate(Write::over(Some(record), key, value, store_until(server, &dead), labels(&dead), &scene.env.entropy)))
+        Err(Pause::Gate(Write::over(
+            Some(record),
+            key,
+            value,
+            store_until(server, &dead),
+            labels(&dead),
+            &scene.env.entropy,
+        )))
     }
 
     fn sign_out(&self, facts: &mut Facts, subject: &str) -> Result<Operated, Pause> {

@@ -54,7 +54,11 @@ pub(crate) fn sign_in(action: &str, next: &str, wrong: bool) -> HttpResponse {
 
 /// The host's own page, with the same protection. Its own styles and images from its own origin may load.
 pub(crate) fn of_the_host(page: String) -> HttpResponse {
-    protect(200, page, "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'")
+    protect(
+        200,
+        page,
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+    )
 }
 
 fn html(status: u16, rendered: askama::Result<String>) -> HttpResponse {
@@ -65,7 +69,11 @@ fn html(status: u16, rendered: askama::Result<String>) -> HttpResponse {
     let hash = crypto::base64(&crypto::sha256(&[STYLE.as_bytes()]));
     // No `form-action`: browsers apply it to the redirects that follow the form, which go to the client and wherever
     // the client goes on. Every value is escaped, so no form of somebody else's can appear.
-    protect(status, page, &format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'"))
+    protect(
+        status,
+        page,
+        &format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'"),
+    )
 }
 
 fn protect(status: u16, page: String, policy: &str) -> HttpResponse {

@@ -32,7 +32,7 @@ impl Register {
         if let RegistrationMode::Guarded(hashes) = &config.registration.mode {
             let token = bearer(&self.request).ok_or(Pause::from(&refusal::REGISTER_TOKEN))?;
             let hash = crypto::sha256(&[token.as_bytes()]);
-            if !hashes.iter().fold(false, |found, known| crate::secret::same(known, &hash) || found) {
+            if hashes.iter().filter(|known| crate::secret::same(known.as_slice(), &hash)).count() == 0 {
                 return Err(Pause::from(&refusal::REGISTER_TOKEN));
             }
         }
@@ -61,7 +61,12 @@ impl Register {
             if stored.stamp != registration.stamp {
                 return Err(Pause::Unavailable("a fresh client id is taken"));
             }
-            facts.tell(scene.event("client.registered").with("client", &client_id).with("name", stored.text("client_name").unwrap_or_default()));
+            facts.tell(
+                scene
+                    .event("client.registered")
+                    .with("client", &client_id)
+                    .with("name", stored.text("client_name").unwrap_or_default()),
+            );
             let body = describe(config, &client_id, &stored, Some(&issued));
             return Ok(reply::done(reply::cors(reply::no_store(HttpResponse::json(201, &body))), facts));
         }

@@ -35,7 +35,10 @@ impl Issued {
         let method = metadata.get("token_endpoint_auth_method").and_then(Value::as_str);
         let wants_secret = matches!(method, Some("client_secret_basic" | "client_secret_post"));
         let draw = |label: &str| crypto::base64url(&scene.env.entropy.draw::<32>(label));
-        Self { secret: wants_secret.then(|| format!("lss_{}", draw("client secret"))), management: format!("lsm_{}", draw("management token")) }
+        Self {
+            secret: wants_secret.then(|| format!("lss_{}", draw("client secret"))),
+            management: format!("lsm_{}", draw("management token")),
+        }
     }
 }
 
@@ -51,7 +54,12 @@ pub(crate) fn bearer(request: &HttpRequest) -> Option<&str> {
 }
 
 /// The answer to a registration, a read or an update: what is stored, and no empty or null member.
-pub(crate) fn describe(config: &Config, client_id: &str, registration: &Registration, issued: Option<&Issued>) -> Value {
+pub(crate) fn describe(
+    config: &Config,
+    client_id: &str,
+    registration: &Registration,
+    issued: Option<&Issued>,
+) -> Value {
     let mut body = registration.metadata.clone();
     let mut put = |name: &str, value: Value| body.insert(name.to_string(), value);
     put("client_id", client_id.into());
@@ -72,7 +80,8 @@ pub(crate) fn read(config: &Config, request: &HttpRequest) -> Result<Map<String,
     if !request.is_media_type("application/json") {
         return Err(Pause::from(&refusal::REGISTER_MEDIA_TYPE));
     }
-    let asked = json::parse_object(&request.body, LIMITS).map_err(|fault| Pause::because(&refusal::REGISTER_METADATA, fault.to_string()))?;
+    let asked = json::parse_object(&request.body, LIMITS)
+        .map_err(|fault| Pause::because(&refusal::REGISTER_METADATA, fault.to_string()))?;
     let mut metadata = Map::new();
     for name in ["client_name", "client_uri", "logo_uri", "tos_uri", "policy_uri", "software_id", "software_version"] {
         if let Some(text) = text(&asked, name)? {
@@ -117,7 +126,8 @@ fn texts<'a>(asked: &'a Map<String, Value>, name: &str) -> Result<Option<Vec<&'a
     match asked.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(items)) => {
-            let texts: Option<Vec<&str>> = items.iter().map(|item| item.as_str().filter(|text| text.len() <= FIELD_BYTES)).collect();
+            let texts: Option<Vec<&str>> =
+                items.iter().map(|item| item.as_str().filter(|text| text.len() <= FIELD_BYTES)).collect();
             texts.map(Some).ok_or_else(|| wrong(&format!("`{name}` is not a list of texts")))
         }
         Some(_) => Err(wrong(&format!("`{name}` is not a list"))),
@@ -130,7 +140,8 @@ fn redirects(config: &Config, asked: &Map<String, Value>) -> Result<Vec<String>,
         return Err(Pause::because(&refusal::REGISTER_REDIRECT, "between 1 and 20 redirect URIs are needed"));
     }
     for uri in &uris {
-        RedirectUri::parse(uri, &config.redirects).map_err(|fault| Pause::because(&refusal::REGISTER_REDIRECT, format!("{uri}: {fault}")))?;
+        RedirectUri::parse(uri, &config.redirects)
+            .map_err(|fault| Pause::because(&refusal::REGISTER_REDIRECT, format!("{uri}: {fault}")))?;
     }
     Ok(uris.into_iter().map(String::from).collect())
 }
@@ -151,7 +162,8 @@ fn grants(config: &Config, asked: &Map<String, Value>, metadata: &mut Map<String
         return Err(wrong("`grant_types` needs `authorization_code` and `response_types` needs `code`"));
     }
     let refresh = config.refresh != RefreshPolicy::Never && asked_grants.contains(&"refresh_token");
-    let granted = if refresh { alloc::vec!["authorization_code", "refresh_token"] } else { alloc::vec!["authorization_code"] };
+    let granted =
+        if refresh { alloc::vec!["authorization_code", "refresh_token"] } else { alloc::vec!["authorization_code"] };
     metadata.insert("grant_types".to_string(), granted.into_iter().collect());
     metadata.insert("response_types".to_string(), ["code"].into_iter().collect());
     Ok(())
@@ -164,7 +176,8 @@ fn authentication(config: &Config, asked: &Map<String, Value>, metadata: &mut Ma
     }
     // The default of RFC 7591 is a secret; a client that names no method but has keys means them.
     let method = text(asked, "token_endpoint_auth_method")?;
-    let method = method.unwrap_or(if keys.is_some() || keys_at.is_some() { "private_key_jwt" } else { "client_secret_basic" });
+    let method =
+        method.unwrap_or(if keys.is_some() || keys_at.is_some() { "private_key_jwt" } else { "client_secret_basic" });
     match method {
         "none" | "client_secret_basic" | "client_secret_post" => {}
         "private_key_jwt" => {
@@ -172,7 +185,9 @@ fn authentication(config: &Config, asked: &Map<String, Value>, metadata: &mut Ma
                 let set = serde_json::to_vec(keys).ok().and_then(|bytes| JwkSet::parse(&bytes).ok());
                 let set = set.ok_or_else(|| wrong("`jwks` is not a set of public keys"))?;
                 if set.keys().is_empty() || !set.passed_over().is_empty() {
-                    return Err(wrong("`jwks` holds a key that cannot be used: P-256, Ed25519 or RSA of 2048 to 4096 bits"));
+                    return Err(wrong(
+                        "`jwks` holds a key that cannot be used: P-256, Ed25519 or RSA of 2048 to 4096 bits",
+                    ));
                 }
                 metadata.insert("jwks".to_string(), Value::Object(set.to_map()));
             } else if let Some(uri) = keys_at {
@@ -192,7 +207,11 @@ fn authentication(config: &Config, asked: &Map<String, Value>, metadata: &mut Ma
 fn scopes(config: &Config, asked: &Map<String, Value>, metadata: &mut Map<String, Value>) -> Result<(), Pause> {
     let Some(text) = text(asked, "scope")? else { return Ok(()) };
     let scopes = Scopes::parse(text).map_err(|fault| wrong(&format!("`scope`: {fault}")))?;
-    let known: Vec<&str> = scopes.iter().map(|name| name.as_str()).filter(|name| config.scope(name).is_some() || *name == OFFLINE_ACCESS).collect();
+    let known: Vec<&str> = scopes
+        .iter()
+        .map(|name| name.as_str())
+        .filter(|name| config.scope(name).is_some() || *name == OFFLINE_ACCESS)
+        .collect();
     if known.is_empty() {
         // Some clients register with scopes of a vendor; what they may have is decided when they ask.
         return Ok(());

@@ -32,14 +32,21 @@ pub(crate) fn done(response: HttpResponse, facts: &mut Facts) -> Answer {
 }
 
 /// A refusal: generic on the wire, exact in the audit event.
-pub(crate) fn refused(scene: &Scene, refusal: &'static Refusal, detail: &str, shape: Shape, facts: &mut Facts) -> Answer {
+pub(crate) fn refused(
+    scene: &Scene,
+    refusal: &'static Refusal,
+    detail: &str,
+    shape: Shape,
+    facts: &mut Facts,
+) -> Answer {
     facts.tell(scene.event(refusal.id).with("detail", detail));
     let response = match shape {
         Shape::Json => no_store(error_json(refusal)),
         Shape::JsonWithCors => cors(no_store(error_json(refusal))),
         Shape::Page => page::error(refusal),
     };
-    let response = if refusal.status == 503 || refusal.status == 429 { response.with("Retry-After", "1") } else { response };
+    let response =
+        if refusal.status == 503 || refusal.status == 429 { response.with("Retry-After", "1") } else { response };
     Answer { response, refusal: Some(refusal.id), events: core::mem::take(&mut facts.events) }
 }
 
@@ -54,7 +61,12 @@ pub(crate) fn conclude(scene: &Scene, facts: &mut Facts, decided: Result<Answer,
 }
 
 /// The same for endpoints that authenticate a client: 401 names the scheme when the request used it (OAuth 2.1 §3.2.4).
-pub(crate) fn conclude_for_client(scene: &Scene, facts: &mut Facts, decided: Result<Answer, Pause>, by_header: bool) -> Act<Answer> {
+pub(crate) fn conclude_for_client(
+    scene: &Scene,
+    facts: &mut Facts,
+    decided: Result<Answer, Pause>,
+    by_header: bool,
+) -> Act<Answer> {
     match conclude(scene, facts, decided, Shape::JsonWithCors) {
         Act::Done(mut answer) if answer.response.status == 401 && by_header => {
             answer.response = answer.response.with("WWW-Authenticate", "Basic realm=\"token\", charset=\"UTF-8\"");
@@ -129,7 +141,14 @@ pub(crate) fn set_cookie(scene: &Scene, response: HttpResponse, what: &str, valu
 }
 
 /// An error for the client, by way of the user's browser.
-pub(crate) fn redirect_refusal(scene: &Scene, facts: &mut Facts, redirect: &CheckedRedirect, state: Option<&str>, refusal: &'static Refusal, detail: &str) -> Answer {
+pub(crate) fn redirect_refusal(
+    scene: &Scene,
+    facts: &mut Facts,
+    redirect: &CheckedRedirect,
+    state: Option<&str>,
+    refusal: &'static Refusal,
+    detail: &str,
+) -> Answer {
     let mut parameters = alloc::vec![("error", refusal.error), ("error_description", refusal.sentence)];
     parameters.extend(state.map(|state| ("state", state)));
     parameters.push(("iss", scene.server.config.issuer()));

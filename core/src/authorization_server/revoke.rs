@@ -1,5 +1,6 @@
 //! The revocation endpoint (RFC 7009).
 
+use super::access;
 use super::approval::{labels, store_until};
 use super::clients::authentication::{Presented, authenticate};
 use super::reply::{self, Shape};
@@ -19,7 +20,8 @@ pub(crate) struct Revoke {
     request: HttpRequest,
 }
 
-pub(super) const ONCE: [&str; 6] = ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
+pub(super) const ONCE: [&str; 6] =
+    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 impl Revoke {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
@@ -44,9 +46,10 @@ impl Revoke {
         wanted.extend(opened.as_ref().map(|opened| server.grant_key(&opened.body.grant)));
         facts.need(&wanted)?;
         let client = authenticate(scene, facts, &presented)?;
+        client.spend(scene, facts)?;
         let ok = |facts: &mut Facts| Ok(reply::done(reply::cors(reply::no_store(HttpResponse::empty(200))), facts));
         let Some(opened) = opened else {
-            if config.jwt && text.split('.').count() == 3 {
+            if config.jwt && access::read_jwt(server, text, scene.env.now).is_some() {
                 return Err(Pause::from(&refusal::REVOKE_JWT));
             }
             return ok(facts);
@@ -70,11 +73,21 @@ impl Revoke {
             }
             return ok(facts);
         }
-        client.spend(scene, facts)?;
-        let next = if whole { grant.revoked(now, stamp, "revoked by the client") } else { grant.access_revoked(proven.body.generation, now, stamp) };
+        let next = if whole {
+            grant.revoked(now, stamp, "revoked by the client")
+        } else {
+            grant.access_revoked(proven.body.generation, now, stamp)
+        };
         let value = next.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
         let previous = facts.stored(&key)?;
-        Err(Pause::Gate(Write::over(previous, key, value, store_until(server, &next), labels(&next), &scene.env.entropy)))
+        Err(Pause::Gate(Write::over(
+            previous,
+            key,
+            value,
+            store_until(server, &next),
+            labels(&next),
+            &scene.env.entropy,
+        )))
     }
 }
 

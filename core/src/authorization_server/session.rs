@@ -15,7 +15,12 @@ pub(crate) const SESSION_COOKIE: &str = "-session";
 pub(crate) const SESSION_SECONDS: u64 = 8 * 3600;
 
 /// Asks who the user is, or reads it from the built-in sign-in's session.
-pub(crate) fn who(scene: &Scene, facts: &mut Facts, request: &HttpRequest, question: SignInQuestion) -> Result<Decision, Pause> {
+pub(crate) fn who(
+    scene: &Scene,
+    facts: &mut Facts,
+    request: &HttpRequest,
+    question: SignInQuestion,
+) -> Result<Decision, Pause> {
     let config = &scene.server.config;
     if !config.personal_sign_in {
         return facts.decided(Question::SignIn(question)).cloned();

@@ -63,7 +63,8 @@ impl SignIn {
         let base = self.scene.server.config.base_path();
         let ours = |next: &str| {
             let rest = next.strip_prefix(base).unwrap_or_default();
-            (rest.starts_with("/authorize?") || rest.starts_with("/consent?")) && next.bytes().all(|byte| byte.is_ascii_graphic())
+            (rest.starts_with("/authorize?") || rest.starts_with("/consent?"))
+                && next.bytes().all(|byte| byte.is_ascii_graphic())
         };
         next.filter(|next| ours(next)).map_or_else(|| format!("{base}/authorize"), ToString::to_string)
     }
@@ -71,14 +72,18 @@ impl SignIn {
     fn user_of(&self, facts: &mut Facts, presented: &str) -> Result<Option<(User, u64)>, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
         let config = &server.config;
-        if let Some(opened) = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &[TokenKind::Personal], presented) {
-            let (grant_key, subject_key) = (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));
+        if let Some(opened) =
+            token::open(&config.prefixes, &server.ring, &config.issuer_hash, &[TokenKind::Personal], presented)
+        {
+            let (grant_key, subject_key) =
+                (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));
             facts.need(&[grant_key.clone(), subject_key.clone()])?;
             let counter = subject_counter(facts, &subject_key)?;
             let grant = facts.live(&grant_key, scene.env.now)?.and_then(|record| Grant::decode(&record.value));
             let Some(grant) = grant else { return Ok(None) };
             let proven = opened.prove(&server.ring, &config.issuer_hash, &grant.salt);
-            let live = proven.is_some_and(|token| grant.honours(&token, scene.env.now)) && grant.is_alive(scene.env.now, counter);
+            let live = proven.is_some_and(|token| grant.honours(&token, scene.env.now))
+                && grant.is_alive(scene.env.now, counter);
             let user = User { subject: grant.subject.clone(), name: String::new(), claims: grant.claims.clone() };
             return Ok(live.then_some((user, counter)));
         }
@@ -105,4 +110,3 @@ impl Rule for SignIn {
         reply::unavailable(&self.scene, what, Shape::Page, facts)
     }
 }
-

@@ -37,7 +37,11 @@ impl Ticket {
 
     pub(crate) fn seal(&self, scene: &Scene) -> Result<String, Pause> {
         let text = serde_json::to_vec(self).map_err(|_| Pause::Unavailable("a ticket cannot be written"))?;
-        let sealed = scene.server.ring.seal(scene.env.now, TICKET, &text).ok_or(Pause::Unavailable("no server key signs now"))?;
+        let sealed = scene
+            .server
+            .ring
+            .seal(scene.env.now, TICKET, &text)
+            .ok_or(Pause::Unavailable("no server key signs now"))?;
         if sealed.len() > TICKET_BYTES { Err(Pause::from(&refusal::AUTHORIZE_TOO_LARGE)) } else { Ok(sealed) }
     }
 

@@ -40,8 +40,16 @@ struct Parsed {
 }
 
 const ONCE: [&str; 10] = [
-    "grant_type", "code", "redirect_uri", "code_verifier", "refresh_token", "scope", "client_id", "client_secret",
-    "client_assertion", "client_assertion_type",
+    "grant_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
 ];
 
 impl Token {
@@ -79,13 +87,25 @@ impl Token {
         let counter = subject_counter(facts, &subject_key)?;
         let was_current = *self.was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
-            _ => grant.state == GrantState::Live && proven.body.generation >= grant.generation.number.saturating_sub(1)
-                && is_repeatable(scene, &grant, proven.body.generation),
+            _ => {
+                grant.state == GrantState::Live
+                    && proven.body.generation >= grant.generation.number.saturating_sub(1)
+                    && is_repeatable(scene, &grant, proven.body.generation)
+            }
         });
         let jwt_kid = if scene.server.config.jwt { mint::signing_kid(scene)? } else { Default::default() };
         let key = scene.server.ring.signing(now).ok_or(Pause::Unavailable("no server key signs now"))?.id;
         let moment = Moment { now, stamp: scene.stamp(), key, jwt_kid, was_current };
-        let work = Work { scene, client, grant, grant_key, id: proven.body.grant, subject: proven.body.subject, moment, counter };
+        let work = Work {
+            scene,
+            client,
+            grant,
+            grant_key,
+            id: proven.body.grant,
+            subject: proven.body.subject,
+            moment,
+            counter,
+        };
         match parsed.kind {
             TokenKind::Code => work.redeem(facts, &parsed.form),
             _ => work.rotate(facts, &parsed.form, proven.body.generation),
@@ -160,7 +180,8 @@ impl Work<'_> {
             return Err(self.because(&refusal::CODE_REDIRECT));
         }
         let verifier = one("code_verifier").ok_or_else(|| self.because(&refusal::VERIFIER_MISSING))?;
-        let challenge = Challenge::parse(&grant.challenge).map_err(|_| Pause::Unavailable("a stored challenge cannot be read"))?;
+        let challenge =
+            Challenge::parse(&grant.challenge).map_err(|_| Pause::Unavailable("a stored challenge cannot be read"))?;
         let proves = Verifier::parse(verifier).is_ok_and(|verifier| challenge.proves(&verifier));
         if !proves {
             return Err(self.because(&refusal::VERIFIER_MISMATCH));
@@ -188,7 +209,8 @@ impl Work<'_> {
         }
         let resource = self.resource(form)?;
         let scopes = self.narrowed(form)?;
-        if !grant.refreshable || (grant.state != GrantState::Revoked && !grant.is_alive(self.moment.now, self.counter)) {
+        if !grant.refreshable || (grant.state != GrantState::Revoked && !grant.is_alive(self.moment.now, self.counter))
+        {
             return Err(self.because(&refusal::GRANT_DEAD));
         }
         let question = || Question::Refresh {
@@ -248,14 +270,23 @@ impl Work<'_> {
 
     fn event(&self, id: &str) -> crate::audit::AuditEvent {
         let event = self.scene.event(id).with("client", &self.grant.client_id).with("subject", &self.grant.subject);
-        event.with("grant", &crate::crypto::base64url(&self.id)).with("generation", &self.grant.generation.number.to_string())
+        event
+            .with("grant", &crate::crypto::base64url(&self.id))
+            .with("generation", &self.grant.generation.number.to_string())
     }
 
     fn gate(&self, facts: &Facts, next: &Grant) -> Result<Pause, Pause> {
         let value = next.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
         let record = facts.stored(&self.grant_key)?;
         let expires_at = store_until(&self.scene.server, next);
-        Ok(Pause::Gate(Write::over(record, self.grant_key.clone(), value, expires_at, labels(next), &self.scene.env.entropy)))
+        Ok(Pause::Gate(Write::over(
+            record,
+            self.grant_key.clone(),
+            value,
+            expires_at,
+            labels(next),
+            &self.scene.env.entropy,
+        )))
     }
 
     /// The index of the one resource that the token is for.
@@ -288,7 +319,15 @@ impl Work<'_> {
     }
 
     fn answer(&self, facts: &mut Facts, resource: u8, scopes: u64, event: &str) -> Result<Answer, Pause> {
-        let issued = mint::tokens(self.scene, &self.grant, self.id, self.subject, self.client.client.record_id(), resource, scopes);
+        let issued = mint::tokens(
+            self.scene,
+            &self.grant,
+            self.id,
+            self.subject,
+            self.client.client.record_id(),
+            resource,
+            scopes,
+        );
         let body = issued.ok_or(Pause::Unavailable("the key of the current generation is gone"))?;
         facts.tell(self.event(event));
         let response = reply::cors(reply::no_store(crate::http::HttpResponse::json(200, &body)));

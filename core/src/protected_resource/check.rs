@@ -100,7 +100,8 @@ enum Presented {
 impl CheckExchange {
     pub(crate) fn new(scene: Scene, request: CheckRequest) -> Self {
         let config = &scene.server.config;
-        let resource = if request.resource.is_empty() { Some(0) } else { config.resource_table.find(&request.resource) };
+        let resource =
+            if request.resource.is_empty() { Some(0) } else { config.resource_table.find(&request.resource) };
         let presented = match read(&request) {
             Err(refusal) => Presented::Wrong(refusal),
             Ok(token) => {
@@ -143,7 +144,8 @@ impl CheckExchange {
         }
         let record = facts.live(&grant_key, now)?.ok_or_else(|| invalid("no such grant"))?;
         let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
-        let proven = opened.prove(&server.ring, &server.config.issuer_hash, &grant.salt).ok_or_else(|| invalid("no proof"))?;
+        let proven =
+            opened.prove(&server.ring, &server.config.issuer_hash, &grant.salt).ok_or_else(|| invalid("no proof"))?;
         let counter = subject_counter(facts, &subject_key)?;
         if !grant.honours(&proven, now) || !grant.is_alive(now, counter) {
             return Err(Pause::because(&refusal::BEARER_REVOKED, crypto::base64url(&opened.body.grant)));
@@ -171,36 +173,37 @@ impl CheckExchange {
 
     fn text(&self, facts: &Facts, text: &str) -> Result<Identity, Pause> {
         let server = &self.scene.server;
-        if server.config.jwt {
-            if let Some(seen) = access::read_jwt(server, text, self.scene.env.now) {
-                if Some(seen.resource.as_str()) != self.identifier() {
-                    return Err(Pause::because(&refusal::BEARER_AUDIENCE, seen.resource));
-                }
-                return Ok(Identity {
-                    subject: seen.subject,
-                    client_id: seen.client,
-                    scopes: seen.scopes,
-                    resource: seen.resource,
-                    claims: Map::new(),
-                    grant_id: crypto::base64url(&seen.grant),
-                    expires_at: seen.expires_at,
-                    kind: IdentityKind::Access,
-                });
+        if server.config.jwt
+            && let Some(seen) = access::read_jwt(server, text, self.scene.env.now)
+        {
+            if Some(seen.resource.as_str()) != self.identifier() {
+                return Err(Pause::because(&refusal::BEARER_AUDIENCE, seen.resource));
             }
+            return Ok(Identity {
+                subject: seen.subject,
+                client_id: seen.client,
+                scopes: seen.scopes,
+                resource: seen.resource,
+                claims: Map::new(),
+                grant_id: crypto::base64url(&seen.grant),
+                expires_at: seen.expires_at,
+                kind: IdentityKind::Access,
+            });
         }
-        if server.config.verify_tokens {
-            if let Decision::Credential { user, scopes, expires_at } = facts.decided(Question::Token { token: text.to_string() })? {
-                return Ok(Identity {
-                    subject: user.subject.clone(),
-                    client_id: String::new(),
-                    scopes: scopes.clone(),
-                    resource: self.identifier().unwrap_or_default().to_string(),
-                    claims: user.claims.clone(),
-                    grant_id: String::new(),
-                    expires_at: expires_at.unwrap_or(NEVER),
-                    kind: IdentityKind::External,
-                });
-            }
+        if server.config.verify_tokens
+            && let Decision::Credential { user, scopes, expires_at } =
+                facts.decided(Question::Token { token: text.to_string() })?
+        {
+            return Ok(Identity {
+                subject: user.subject.clone(),
+                client_id: String::new(),
+                scopes: scopes.clone(),
+                resource: self.identifier().unwrap_or_default().to_string(),
+                claims: user.claims.clone(),
+                grant_id: String::new(),
+                expires_at: expires_at.unwrap_or(NEVER),
+                kind: IdentityKind::External,
+            });
         }
         Err(Pause::because(&refusal::BEARER_INVALID, "not a token of ours"))
     }
@@ -222,7 +225,8 @@ impl CheckExchange {
 
 /// The one bearer token of the request: from the header, and from nowhere else.
 fn read(request: &CheckRequest) -> Result<&str, &'static Refusal> {
-    let mut headers = request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value);
+    let mut headers =
+        request.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value);
     let Some(header) = headers.next() else { return Err(&refusal::BEARER_MISSING) };
     if headers.next().is_some() {
         return Err(&refusal::BEARER_SEVERAL);
@@ -233,7 +237,8 @@ fn read(request: &CheckRequest) -> Result<&str, &'static Refusal> {
         return Err(&refusal::BEARER_MISSING);
     }
     let token = token.trim_matches(' ');
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
     if token.is_empty() || token.len() > BEARER_BYTES || !token.bytes().all(fits) {
         return Err(&refusal::BEARER_MALFORMED);
     }
@@ -248,7 +253,12 @@ fn read(request: &CheckRequest) -> Result<&str, &'static Refusal> {
 
 impl From<&HttpRequest> for CheckRequest {
     fn from(request: &HttpRequest) -> Self {
-        Self { headers: request.headers.clone(), query: request.query.clone(), peer: request.peer.clone(), ..Self::default() }
+        Self {
+            headers: request.headers.clone(),
+            query: request.query.clone(),
+            peer: request.peer.clone(),
+            ..Self::default()
+        }
     }
 }
 

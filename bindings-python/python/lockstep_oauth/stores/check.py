@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from .._native import Record, Write
@@ -360,7 +361,7 @@ def _of_many_that_create_one_record_exactly_one_wins(c: _Checked) -> None:
     for number in range(ROUNDS):
         key = f"AAAAAAAAAAA/grant/{number}"
         writes = [_write(key, version=100 + index, value=b"%d" % index) for index in range(THREADS)]
-        outcomes = _race([lambda write=write, index=index: c.commit(write, of=stores[index % 2]) for index, write in enumerate(writes)])
+        outcomes = _race([partial(c.commit, write, stores[index % 2]) for index, write in enumerate(writes)])
         _one_winner(c, key, writes, outcomes)
 
 
@@ -371,7 +372,7 @@ def _of_many_that_update_one_version_exactly_one_wins(c: _Checked) -> None:
         key = f"AAAAAAAAAAA/grant/{number}"
         c.commits(_write(key, version=1))
         writes = [_write(key, expect=1, version=2, value=b"%d" % index) for index in range(THREADS)]
-        outcomes = _race([lambda write=write, index=index: c.commit(write, of=stores[index % 2]) for index, write in enumerate(writes)])
+        outcomes = _race([partial(c.commit, write, stores[index % 2]) for index, write in enumerate(writes)])
         _one_winner(c, key, writes, outcomes)
 
 
@@ -402,7 +403,7 @@ def _no_acknowledged_update_is_lost(c: _Checked) -> None:
             acknowledged += outcome == "committed"
         return acknowledged
 
-    total = sum(_race([lambda store=stores[index % 2]: count(store) for index in range(THREADS)]))
+    total = sum(_race([partial(count, stores[index % 2]) for index in range(THREADS)]))
     record = c.load(key)[0]
     assert record is not None
     _ensure(int(record.value) == total, f"{total} updates were acknowledged, {int(record.value)} are there")

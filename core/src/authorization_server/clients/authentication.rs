@@ -23,7 +23,8 @@ const ASSERTION_SECONDS: u64 = 3600;
 const WRONG_PER_MINUTE: u32 = 60;
 
 /// What an assertion's header may say. Untyped ones are what most clients send (RFC 7523bis §4).
-const ACCEPT: Accept<'static> = Accept { algorithms: &Algorithm::ALL, types: &["JWT", "client-authentication+jwt"], untyped: true };
+const ACCEPT: Accept<'static> =
+    Accept { algorithms: &Algorithm::ALL, types: &["JWT", "client-authentication+jwt"], untyped: true };
 
 /// What the request presents. Nothing has been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,10 +98,10 @@ impl Presented {
     /// The keys that authenticating will want, for the exchange's one load.
     pub(crate) fn wanted_keys(&self, scene: &Scene) -> Vec<Key> {
         let mut wanted: Vec<Key> = super::wanted_keys(&scene.server, &self.client_id).into_iter().collect();
-        if let Proof::Assertion(assertion) = &self.proof {
-            if let Some(jti) = Unverified::read(assertion, &ACCEPT).ok().and_then(|jws| jws.claimed("jti")) {
-                wanted.push(seen_key(scene, &self.client_id, &jti));
-            }
+        if let Proof::Assertion(assertion) = &self.proof
+            && let Some(jti) = Unverified::read(assertion, &ACCEPT).ok().and_then(|jws| jws.claimed("jti"))
+        {
+            wanted.push(seen_key(scene, &self.client_id, &jti));
         }
         wanted
     }
@@ -154,22 +155,29 @@ pub(crate) fn authenticate(scene: &Scene, facts: &mut Facts, presented: &Present
 }
 
 fn check_assertion(scene: &Scene, facts: &mut Facts, client: &Client, assertion: &str) -> Result<Spend, Pause> {
-    let unverified = Unverified::read(assertion, &ACCEPT).map_err(|fault| Pause::because(&refusal::ASSERTION_MALFORMED, fault.to_string()))?;
+    let unverified = Unverified::read(assertion, &ACCEPT)
+        .map_err(|fault| Pause::because(&refusal::ASSERTION_MALFORMED, fault.to_string()))?;
     let algorithm = unverified.algorithm();
     let key = keys::find(scene, facts, client, unverified.kid(), algorithm)?;
-    let verified = unverified.verify(&key).map_err(|fault| Pause::because(&refusal::ASSERTION_SIGNATURE, fault.to_string()))?;
+    let verified =
+        unverified.verify(&key).map_err(|fault| Pause::because(&refusal::ASSERTION_SIGNATURE, fault.to_string()))?;
     let config = &scene.server.config;
     let token_endpoint = config.endpoint("/token");
     let older = [config.issuer(), token_endpoint.as_str()];
     let expect = Expect {
         issuer: Some(&client.id),
-        audience: if client.older_audiences { AudienceRule::OneOf(&older) } else { AudienceRule::Exactly(config.issuer()) },
+        audience: if client.older_audiences {
+            AudienceRule::OneOf(&older)
+        } else {
+            AudienceRule::Exactly(config.issuer())
+        },
         now: scene.env.now,
         leeway_seconds: LEEWAY_SECONDS,
         max_lifetime_seconds: Some(ASSERTION_SECONDS),
         required: &["sub", "jti"],
     };
-    let claims = verified.claims(&expect).map_err(|fault| Pause::because(&refusal::ASSERTION_CLAIMS, fault.to_string()))?;
+    let claims =
+        verified.claims(&expect).map_err(|fault| Pause::because(&refusal::ASSERTION_CLAIMS, fault.to_string()))?;
     if claims.subject() != Some(client.id.as_str()) {
         return Err(Pause::because(&refusal::ASSERTION_CLAIMS, "`sub` is not the client"));
     }
@@ -179,10 +187,10 @@ fn check_assertion(scene: &Scene, facts: &mut Facts, client: &Client, assertion:
     let remember_until = expires_at.saturating_add(2 * LEEWAY_SECONDS);
     let spend = Spend { key: seen_key(scene, &client.id, jti), remember_until };
     // Seen before by another exchange? Then refuse now; recording it comes last.
-    if let Some(record) = facts.live(&spend.key, scene.env.now)? {
-        if record.value != spend_value(scene) {
-            return Err(Pause::because(&refusal::ASSERTION_REPLAYED, client.id.clone()));
-        }
+    if let Some(record) = facts.live(&spend.key, scene.env.now)?
+        && record.value != spend_value(scene)
+    {
+        return Err(Pause::because(&refusal::ASSERTION_REPLAYED, client.id.clone()));
     }
     Ok(spend)
 }

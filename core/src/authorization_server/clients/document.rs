@@ -6,7 +6,7 @@ use crate::authorization_server::Server;
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
-use crate::http::{FetchRequest, Fetched, HttpResponse};
+use crate::http::{Admission, FetchRequest, Fetched, HttpResponse};
 use crate::jose::JwkSet;
 use crate::json;
 use crate::redirect::RedirectUri;
@@ -30,36 +30,50 @@ pub(crate) fn cache_key(server: &Server, url: &str) -> Key {
 /// Resolves the client behind a document's URL: from the cache while it is fresh, else by fetching.
 pub(crate) fn load(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client, Pause> {
     let host = allowed(&scene.server, url)?;
-    let key = cache_key(&scene.server, url);
-    let now = scene.env.now;
     if facts.fetched(url).is_none() {
+        let key = cache_key(&scene.server, url);
+        let now = scene.env.now;
         let cached = facts.live(&key, now)?.and_then(|record| Cached::decode(&record.value));
         if let Some(cached) = cached.filter(|cached| now < cached.fresh_until) {
             return client(&scene.server, url, &host, cached.document.as_bytes());
         }
-        let (limit, budget) = (scene.server.config.documents.per_minute, format!("fetch:{host}"));
-        if !facts.admitted(budget, limit, 60)? {
-            return last_good_copy(scene, facts, url, &host, &refusal::DOCUMENT_BUDGET, "too many fetches from this host");
-        }
     }
+    let per_minute = scene.server.config.documents.per_minute;
+    fetch(scene, facts, url, &host, Admission { key: format!("fetch:{host}"), limit: per_minute, period_seconds: 60 })
+}
+
+/// Resolves the client anew although its cached document is fresh, because it seems to have changed.
+pub(super) fn reload(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client, Pause> {
+    let host = allowed(&scene.server, url)?;
+    let admission =
+        Admission { key: format!("reload:{url}"), limit: super::keys::REFETCHES_PER_MINUTE, period_seconds: 60 };
+    fetch(scene, facts, url, &host, admission)
+}
+
+fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Admission) -> Result<Client, Pause> {
+    let key = cache_key(&scene.server, url);
+    let now = scene.env.now;
     let response = match facts.fetched(url) {
-        None => return Err(Pause::Fetch(request(&scene.server, url))),
+        None => return Err(Pause::Fetch(request(&scene.server, url, admission))),
+        Some(Fetched::OverBudget) => {
+            return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_BUDGET, "too many fetches");
+        }
         Some(Fetched::Failed(reason)) => {
             let reason = reason.clone();
-            return last_good_copy(scene, facts, url, &host, &refusal::DOCUMENT_UNREACHABLE, &reason);
+            return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
         }
         Some(Fetched::Response(response)) => response,
     };
     if matches!(response.status, 403 | 429 | 500..=599) {
         let reason = format!("status {}", response.status);
-        return last_good_copy(scene, facts, url, &host, &refusal::DOCUMENT_UNREACHABLE, &reason);
+        return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
     }
     if response.status != 200 {
         return Err(Pause::because(&refusal::DOCUMENT_STATUS, format!("status {}", response.status)));
     }
     judge_media_type(response)?;
     let body = response.body.clone();
-    let client = client(&scene.server, url, &host, &body)?;
+    let client = client(&scene.server, url, host, &body)?;
     if !facts.settled(&key) {
         let fresh_seconds = fresh_seconds(&scene.server, response);
         let previous = facts.stored(&key)?;
@@ -75,12 +89,20 @@ pub(crate) fn load(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client
 /// Which URLs are fetched at all. Nothing is sent anywhere before this has passed.
 fn allowed(server: &Server, url: &str) -> Result<String, Pause> {
     let documents = &server.config.documents;
-    let uri = Uri::client_document(url, documents.loopback).map_err(|fault| Pause::because(&refusal::DOCUMENT_URL, fault.to_string()))?;
+    let uri = Uri::client_document(url, documents.loopback)
+        .map_err(|fault| Pause::because(&refusal::DOCUMENT_URL, fault.to_string()))?;
     let host = uri.host().unwrap_or_default().to_string();
     if uri.origin() == server.config.issuer.origin() {
         return Err(Pause::because(&refusal::DOCUMENT_SELF, "the document would be fetched from this server itself"));
     }
-    let named = |list: &[String]| list.iter().any(|entry| *entry == host || entry.strip_prefix("*.").is_some_and(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))));
+    let named = |list: &[String]| {
+        list.iter().any(|entry| {
+            *entry == host
+                || entry
+                    .strip_prefix("*.")
+                    .is_some_and(|domain| host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')))
+        })
+    };
     if named(&documents.deny_hosts) || (!documents.allow_hosts.is_empty() && !named(&documents.allow_hosts)) {
         return Err(Pause::because(&refusal::DOCUMENT_TRUST, host));
     }
@@ -91,7 +113,7 @@ pub(super) fn address_rule(server: &Server) -> AddressRule {
     if server.config.documents.loopback { AddressRule::PublicOrLoopback } else { AddressRule::Public }
 }
 
-fn request(server: &Server, url: &str) -> FetchRequest {
+fn request(server: &Server, url: &str, admission: Admission) -> FetchRequest {
     FetchRequest {
         method: "GET".into(),
         url: url.into(),
@@ -99,20 +121,30 @@ fn request(server: &Server, url: &str) -> FetchRequest {
         body: Vec::new(),
         limit_bytes: DOCUMENT_BYTES,
         timeout_ms: FETCH_TIMEOUT_MS,
+        admission,
         addresses: address_rule(server),
     }
 }
 
 /// An outage of the document's host does not lock users out: the last good copy holds until it is too old.
-fn last_good_copy(scene: &Scene, facts: &mut Facts, url: &str, host: &str, refusal: &'static Refusal, reason: &str) -> Result<Client, Pause> {
-    let cached = facts.live(&cache_key(&scene.server, url), scene.env.now)?.and_then(|record| Cached::decode(&record.value));
+fn last_good_copy(
+    scene: &Scene,
+    facts: &mut Facts,
+    url: &str,
+    host: &str,
+    refusal: &'static Refusal,
+    reason: &str,
+) -> Result<Client, Pause> {
+    let cached =
+        facts.live(&cache_key(&scene.server, url), scene.env.now)?.and_then(|record| Cached::decode(&record.value));
     let Some(cached) = cached else { return Err(Pause::because(refusal, reason)) };
     facts.tell(scene.event("client.document.stale").with("client", url).with("reason", reason));
     client(&scene.server, url, host, cached.document.as_bytes())
 }
 
 fn judge_media_type(response: &HttpResponse) -> Result<(), Pause> {
-    let mut types = response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value);
+    let mut types =
+        response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-type")).map(|(_, value)| value);
     let (Some(value), None) = (types.next(), types.next()) else {
         return Err(Pause::because(&refusal::DOCUMENT_MEDIA_TYPE, "one Content-Type is needed"));
     };
@@ -130,7 +162,8 @@ pub(super) fn fresh_seconds(server: &Server, response: &HttpResponse) -> u64 {
         if matches!(directive, "no-store" | "no-cache") {
             return documents.min_seconds.min(documents.max_seconds);
         }
-        if let Some(age) = directive.strip_prefix("max-age=").and_then(|age| age.trim_matches('"').parse::<u64>().ok()) {
+        if let Some(age) = directive.strip_prefix("max-age=").and_then(|age| age.trim_matches('"').parse::<u64>().ok())
+        {
             seconds = age;
         }
     }
@@ -149,13 +182,17 @@ impl Cached {
         if value.get("v")?.as_u64()? != 1 {
             return None;
         }
-        Some(Self { document: value.get("document")?.as_str()?.to_string(), fresh_until: value.get("fresh_until")?.as_u64()? })
+        Some(Self {
+            document: value.get("document")?.as_str()?.to_string(),
+            fresh_until: value.get("fresh_until")?.as_u64()?,
+        })
     }
 }
 
 /// Reads a document strictly where security depends on it, and ignores what it does not know.
 fn client(server: &Server, url: &str, host: &str, body: &[u8]) -> Result<Client, Pause> {
-    let fields = json::parse_object(body, LIMITS).map_err(|fault| Pause::because(&refusal::DOCUMENT_JSON, fault.to_string()))?;
+    let fields =
+        json::parse_object(body, LIMITS).map_err(|fault| Pause::because(&refusal::DOCUMENT_JSON, fault.to_string()))?;
     if fields.get("client_id").and_then(Value::as_str) != Some(url) {
         return Err(Pause::because(&refusal::DOCUMENT_MISMATCH, "`client_id` is not the URL it was fetched from"));
     }
@@ -185,10 +222,13 @@ fn client(server: &Server, url: &str, host: &str, body: &[u8]) -> Result<Client,
 
 fn redirects(server: &Server, fields: &Map<String, Value>, host: &str) -> Result<Vec<RedirectUri>, Pause> {
     let wrong = |what: String| Pause::because(&refusal::DOCUMENT_REDIRECT, what);
-    let uris = texts(fields, "redirect_uris").filter(|uris| !uris.is_empty()).ok_or_else(|| wrong("`redirect_uris` is missing".into()))?;
+    let uris = texts(fields, "redirect_uris")
+        .filter(|uris| !uris.is_empty())
+        .ok_or_else(|| wrong("`redirect_uris` is missing".into()))?;
     let mut redirects = Vec::with_capacity(uris.len());
     for text in uris {
-        let uri = RedirectUri::parse(text, &server.config.redirects).map_err(|fault| wrong(format!("{text}: {fault}")))?;
+        let uri =
+            RedirectUri::parse(text, &server.config.redirects).map_err(|fault| wrong(format!("{text}: {fault}")))?;
         if server.config.documents.same_host_redirects {
             let elsewhere = Uri::parse(text).is_ok_and(|uri| uri.is_https() && uri.host() != Some(host));
             if elsewhere {
@@ -217,7 +257,11 @@ fn authentication(server: &Server, fields: &Map<String, Value>) -> Result<Authen
             }
             (None, Some(Value::String(uri))) => {
                 let fine = Uri::endpoint(uri, server.config.documents.loopback).is_ok();
-                if fine { Ok(Authentication::KeysAt(uri.clone())) } else { Err(wrong("`jwks_uri` is not an https URL")) }
+                if fine {
+                    Ok(Authentication::KeysAt(uri.clone()))
+                } else {
+                    Err(wrong("`jwks_uri` is not an https URL"))
+                }
             }
             _ => Err(wrong("`private_key_jwt` needs exactly one of `jwks` and `jwks_uri`")),
         },

@@ -1,12 +1,13 @@
 //! The public keys of a client that authenticates by assertion: inline, or fetched and cached.
 
+use super::document;
 use super::document::{address_rule, fresh_seconds};
-use super::{Authentication, Client};
+use super::{Authentication, Client, Origin};
 use crate::authorization_server::Server;
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
-use crate::http::{FetchRequest, Fetched};
+use crate::http::{Admission, FetchRequest, Fetched};
 use crate::jose::{Algorithm, Jwk, JwkSet};
 use crate::refusal;
 use crate::store::{Key, Labels, RECORD_BYTES, Write};
@@ -20,41 +21,61 @@ use serde_json::{Value, json};
 const KEYS_BYTES: usize = 32 * 1024;
 const FETCH_TIMEOUT_MS: u64 = 10_000;
 /// How often an unknown `kid` may make us fetch a key set again, per set and minute.
-const REFETCHES_PER_MINUTE: u32 = 2;
+pub(super) const REFETCHES_PER_MINUTE: u32 = 2;
+/// How often a key set that is not known yet may be asked for, per set and minute.
+const FIRST_FETCHES_PER_MINUTE: u32 = 10;
 
 fn cache_key(server: &Server, uri: &str) -> Key {
     server.key("jwks", &crypto::base64url(&crypto::sha256(&[uri.as_bytes()])))
 }
 
 /// The client's key for an assertion's header. An unknown `kid` makes us look again, within a budget.
-pub(crate) fn find(scene: &Scene, facts: &mut Facts, client: &Client, kid: Option<&str>, algorithm: Algorithm) -> Result<Jwk, Pause> {
+pub(crate) fn find(
+    scene: &Scene,
+    facts: &mut Facts,
+    client: &Client,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<Jwk, Pause> {
     let unknown = || Pause::because(&refusal::ASSERTION_KEY, client.id.clone());
     match &client.authentication {
-        Authentication::InlineKeys(set) => set.find(kid, algorithm).cloned().map_err(|_| unknown()),
+        Authentication::InlineKeys(set) => {
+            if let Ok(key) = set.find(kid, algorithm) {
+                return Ok(key.clone());
+            }
+            // The keys are part of the document: a client that rotates them publishes it anew.
+            let Origin::Document { .. } = client.origin else { return Err(unknown()) };
+            let Authentication::InlineKeys(set) = document::reload(scene, facts, &client.id)?.authentication else {
+                return Err(unknown());
+            };
+            set.find(kid, algorithm).cloned().map_err(|_| unknown())
+        }
         Authentication::KeysAt(uri) => fetched(scene, facts, uri, kid, algorithm)?.ok_or_else(unknown),
         Authentication::None | Authentication::Secret(_) => Err(Pause::from(&refusal::CLIENT_METHOD)),
     }
 }
 
-fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algorithm: Algorithm) -> Result<Option<Jwk>, Pause> {
+fn fetched(
+    scene: &Scene,
+    facts: &mut Facts,
+    uri: &str,
+    kid: Option<&str>,
+    algorithm: Algorithm,
+) -> Result<Option<Jwk>, Pause> {
     let key = cache_key(&scene.server, uri);
     let now = scene.env.now;
     let find = |set: &JwkSet| set.find(kid, algorithm).ok().cloned();
+    let mut known = false;
     if facts.fetched(uri).is_none() {
-        let cached = cached(facts, &key, now)?;
-        if let Some((set, fresh_until)) = &cached {
-            let found = find(set);
-            if found.is_some() && now < *fresh_until {
+        if let Some((set, fresh_until)) = cached(facts, &key, now)? {
+            known = true;
+            let found = find(&set);
+            if found.is_some() && now < fresh_until {
                 return Ok(found);
             }
-            let may_look_again = facts.admitted(format!("jwks:{uri}"), REFETCHES_PER_MINUTE, 60)?;
-            if !may_look_again {
-                return Ok(found);
-            }
-        } else if !facts.admitted(format!("jwks:{uri}"), REFETCHES_PER_MINUTE * 4, 60)? {
-            return Err(Pause::because(&refusal::KEYS_UNREACHABLE, "too many fetches of this key set"));
         }
-        Uri::endpoint(uri, scene.server.config.documents.loopback).map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
+        Uri::endpoint(uri, scene.server.config.documents.loopback)
+            .map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
     }
     let stale = |facts: &mut Facts, reason: &str| match cached(facts, &key, now)? {
         Some((set, _)) => {
@@ -64,7 +85,11 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
         None => Err(Pause::because(&refusal::KEYS_UNREACHABLE, reason)),
     };
     let response = match facts.fetched(uri) {
-        None => return Err(Pause::Fetch(request(&scene.server, uri))),
+        None => {
+            let limit = if known { REFETCHES_PER_MINUTE } else { FIRST_FETCHES_PER_MINUTE };
+            return Err(Pause::Fetch(request(&scene.server, uri, limit)));
+        }
+        Some(Fetched::OverBudget) => return stale(facts, "too many fetches"),
         Some(Fetched::Failed(reason)) => {
             let reason = reason.clone();
             return stale(facts, &reason);
@@ -77,7 +102,8 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
     if response.status != 200 {
         return Err(Pause::because(&refusal::KEYS_UNREACHABLE, format!("status {}", response.status)));
     }
-    let set = JwkSet::parse(&response.body).map_err(|fault| Pause::because(&refusal::KEYS_UNREACHABLE, fault.to_string()))?;
+    let set =
+        JwkSet::parse(&response.body).map_err(|fault| Pause::because(&refusal::KEYS_UNREACHABLE, fault.to_string()))?;
     if !facts.settled(&key) {
         let fresh = now.saturating_add(fresh_seconds(&scene.server, &response));
         let text = String::from_utf8(response.body).map_err(|_| Pause::from(&refusal::KEYS_UNREACHABLE))?;
@@ -85,7 +111,14 @@ fn fetched(scene: &Scene, facts: &mut Facts, uri: &str, kid: Option<&str>, algor
         if value.len() <= RECORD_BYTES {
             let expires_at = fresh.saturating_add(scene.server.config.documents.stale_seconds);
             let previous = facts.stored(&key)?;
-            return Err(Pause::Cache(Write::over(previous, key, value, expires_at, Labels::default(), &scene.env.entropy)));
+            return Err(Pause::Cache(Write::over(
+                previous,
+                key,
+                value,
+                expires_at,
+                Labels::default(),
+                &scene.env.entropy,
+            )));
         }
     }
     Ok(find(&set))
@@ -100,7 +133,7 @@ fn cached(facts: &Facts, key: &Key, now: u64) -> Result<Option<(JwkSet, u64)>, P
     Ok(facts.live(key, now)?.and_then(|record| decode(&record.value)))
 }
 
-fn request(server: &Server, uri: &str) -> FetchRequest {
+fn request(server: &Server, uri: &str, limit: u32) -> FetchRequest {
     FetchRequest {
         method: "GET".into(),
         url: uri.into(),
@@ -108,6 +141,7 @@ fn request(server: &Server, uri: &str) -> FetchRequest {
         body: Vec::new(),
         limit_bytes: KEYS_BYTES,
         timeout_ms: FETCH_TIMEOUT_MS,
+        admission: Admission { key: format!("jwks:{uri}"), limit, period_seconds: 60 },
         addresses: address_rule(server),
     }
 }

@@ -89,7 +89,9 @@ pub(crate) fn kind(server: &Server, id: &str) -> Kind {
         Kind::Configured
     } else if let Some(record) = registered::record_id(id) {
         Kind::Registered(record)
-    } else if server.config.documents.enabled && (id.starts_with("https://") || (server.config.documents.loopback && id.starts_with("http://"))) {
+    } else if server.config.documents.enabled
+        && (id.starts_with("https://") || (server.config.documents.loopback && id.starts_with("http://")))
+    {
         Kind::Document
     } else {
         Kind::Unknown

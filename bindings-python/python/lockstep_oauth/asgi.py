@@ -1,0 +1,577 @@
+"""The endpoints as a plain ASGI app, and the guard around a protected one. Only messages move here; the core decides."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from . import context
+from ._native import Allowed
+from .context import Call
+from .decisions import RequestHost
+from .drive import drive_async
+from .environment import now, peer_of, seed
+from .errors import InsufficientScope
+
+if TYPE_CHECKING:
+    from ._native import Answer
+    from .lockstep import Lockstep
+
+__all__ = ["Endpoints", "Protected", "external_path", "send_response"]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+BODY_BYTES = 64 * 1024
+"""The largest body of a request to an endpoint."""
+RPC_BYTES = 4 * 1024 * 1024
+"""The largest JSON-RPC message that is read to see which tool it calls; the official SDK's own limit."""
+HELD_BYTES = 1024 * 1024
+"""The most of an answer that is held back while it may still become a challenge."""
+SAFE = "/~!$&'()*+,;=:@-._"
+
+logger = logging.getLogger("lockstep_oauth")
+
+
+def external_path(scope: Scope) -> str:
+    """Return the path as the client sent it, not decoded, with the mount's prefix in front.
+
+    Servers disagree on whether the path holds ``root_path``: ASGI, uvicorn and Starlette say that it does; others strip it.
+    """
+    raw = scope.get("raw_path")
+    path = raw.decode("latin-1").partition("?")[0] if raw else quote(scope["path"], safe=SAFE)
+    root = scope.get("root_path")
+    if root:
+        root = quote(root.rstrip("/"), safe=SAFE)
+        if path != root and not path.startswith(root + "/"):
+            return root + path
+    return path
+
+
+class Endpoints:
+    """All endpoints and well-known documents; requests for other paths go on to ``app``, or are answered 404."""
+
+    __slots__ = ("_app", "_auth", "_base", "_paths", "_prefixes", "_warned")
+
+    def __init__(self, auth: Lockstep, app: App | None = None) -> None:
+        self._auth = auth
+        self._app = app
+        paths = auth.native.paths()
+        self._paths = frozenset(path for path in paths if "{" not in path)
+        # With a slash at the end a well-known path is still ours, and below /register is a name that only the core reads.
+        prefixes = [path.partition("{")[0] for path in paths if "{" in path]
+        self._prefixes = ("/.well-known/oauth-", "/.well-known/openid-", *prefixes)
+        self._warned = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one connection."""
+        if scope["type"] == "http":
+            # A path that is not ours costs one look into a set: decoding never makes one of ours out of another.
+            path = scope["path"]
+            if scope.get("root_path"):
+                path = external_path(scope)
+                if not self._warned:
+                    self._say_what_is_needed(scope)
+            if path in self._paths or path.startswith(self._prefixes):
+                path = external_path(scope)
+                if self._auth.native.owns(path):
+                    try:
+                        await self.answer(scope, receive, send, path)
+                    except ClientDisconnected:
+                        logger.debug("the client went away before its request was whole")
+                    return
+        if self._app is not None:
+            await self._app(scope, receive, send)
+        elif scope["type"] == "http":
+            await send_response(send, 404, [(b"content-type", b"text/plain; charset=utf-8")], b"Not Found")
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "lifespan":
+            await _idle_lifespan(receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        """Answer a request for one of our paths."""
+        method = scope["method"]
+        body = b""
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            read = await read_body(scope, receive, BODY_BYTES)
+            if read is None:
+                await send_response(send, 413, _JSON, b'{"error":"invalid_request","error_description":"The body is too large."}')
+                return
+            body = read
+        auth = self._auth
+        host = RequestHost(auth, lambda: auth.request(scope, body))
+        exchange = auth.native.handle(
+            method, path, scope.get("query_string", b""), _header_list(scope), body, peer_of(scope), now(), seed()
+        )
+        answer = await drive_async(exchange, host)
+        auth.audit.tell(answer.events)
+        if host.nobody_signed_in:
+            await send_response(send, 401, _PAGE, _NOBODY_SIGNED_IN)
+            return
+        await send_answer(send, answer, head=method == "HEAD")
+
+    def _say_what_is_needed(self, scope: Scope) -> None:
+        """Say once that this app sees one part of the origin only, and what the rest of it must pass on."""
+        self._warned = True
+        root = scope["root_path"].rstrip("/")
+        inside = [path for path in self._paths if path == root or path.startswith(root + "/")]
+        outside = sorted(self._paths.difference(inside))
+        if not inside:
+            logger.error(
+                "this app answers below %s only, and no endpoint of the issuer %s is there: set issuer to end in %s, or install at the origin",
+                root, self._auth.issuer, root,
+            )  # fmt: skip
+        elif outside:
+            logger.warning(
+                "this app answers below %s only: clients also ask the origin for %s. Install on the outer app, or pass these paths on to this one",
+                root, ", ".join(outside),
+            )  # fmt: skip
+
+
+class Protected:
+    """Lets requests with a fitting bearer token through to ``app``, and answers the others with a challenge."""
+
+    __slots__ = ("_allow_origin", "_app", "_auth", "_check", "_origins", "_resource", "_scopes", "_step_up_only")
+
+    def __init__(
+        self,
+        auth: Lockstep,
+        app: App,
+        resource: str,
+        scopes: Sequence[str],
+        origins: Sequence[str] | None = ("*",),
+        step_up_only: bool = False,
+    ) -> None:
+        self._auth = auth
+        self._app = app
+        self._resource = resource
+        self._scopes = list(scopes)
+        self._origins = frozenset(origin.encode("latin-1") for origin in origins or ())
+        self._allow_origin = b"*" in self._origins
+        self._check = auth.native.check
+        self._step_up_only = step_up_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Guard one connection."""
+        kind = scope["type"]
+        if kind != "http":
+            if kind == "websocket":
+                await self._websocket(scope, receive, send)
+            else:
+                await self._app(scope, receive, send)
+            return
+        headers = scope["headers"]
+        origin = None
+        for name, value in headers:
+            if name == b"origin":
+                origin = value
+                break
+        if origin is not None:
+            permitted = self._permitted(origin)
+            if permitted is not None:
+                if scope["method"] == "OPTIONS" and _has(headers, b"access-control-request-method"):
+                    await send_response(send, 204, _preflight(permitted, headers), b"")
+                    return
+                send = _with_cors(send, permitted)
+        if self._step_up_only:
+            await self._step_up(scope, receive, send)
+            return
+
+        exchange = self._check(headers, scope["query_string"], self._resource, self._scopes, peer_of(scope), now(), seed())
+        checked = await self._auth.finish_check(exchange)
+        if type(checked) is not Allowed:
+            await send_answer(send, checked, head=scope["method"] == "HEAD")
+            return
+        if self._auth.tool_scopes and scope["method"] == "POST":
+            receive, refused = await self._check_tools(scope, receive)
+            if refused is not None:
+                await refused(send)
+                return
+        await self._serve(scope, receive, send, checked.identity)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, identity: Any) -> None:
+        current = Call(identity)
+        scope["lockstep"] = identity
+        held = HeldAnswer(send, current, self._challenge, scope["method"] == "GET")
+        token = context.call.set(current)
+        sdk_token = self._seat_in_sdk(scope, identity) if context.SDK_CONTEXT in sys.modules else None
+        try:
+            await self._app(scope, receive, held.send)
+        except InsufficientScope as missing:
+            if not await held.challenge_instead(missing.scopes):
+                raise
+        else:
+            await held.finish()
+        finally:
+            if sdk_token is not None:
+                sys.modules[context.SDK_CONTEXT].auth_context_var.reset(sdk_token)
+            context.call.reset(token)
+
+    async def _step_up(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Guard nothing: the app checks tokens itself (``auth.mcp.token_verifier()``). Only turn what it raises into a challenge."""
+        if self._auth.tool_scopes and scope["method"] == "POST":
+            receive, refused = await self._check_tools(scope, receive)
+            if refused is not None:
+                await refused(send)
+                return
+        current = Call(None)
+        held = HeldAnswer(send, current, self._challenge, scope["method"] == "GET")
+        token = context.call.set(current)
+        try:
+            await self._app(scope, receive, held.send)
+        except InsufficientScope as missing:
+            if not await held.challenge_instead(missing.scopes):
+                raise
+        else:
+            await held.finish()
+        finally:
+            context.call.reset(token)
+
+    def _seat_in_sdk(self, scope: Scope, identity: Any) -> Any:
+        """Let the official SDK know the caller too: it binds sessions to them, and ``get_access_token()`` works in tools."""
+        from .mcp import sdk_user
+
+        user = scope["user"] = sdk_user(identity, self._auth.issuer)
+        return sys.modules[context.SDK_CONTEXT].auth_context_var.set(user)
+
+    def _challenge(self, missing: Iterable[str]) -> Any:
+        """The answer to a missing scope: all scopes of this operation at once, since not every client adds them up."""
+        wanted = [*self._scopes, *(scope for scope in missing if scope not in self._scopes)]
+        return self._auth.native.challenge(self._resource, wanted)
+
+    async def _check_tools(self, scope: Scope, receive: Receive) -> tuple[Receive, Callable[[Send], Awaitable[None]] | None]:
+        """Read which tool is called, and check the token against what that tool needs, before the app runs."""
+        first = await receive()
+        if not could_be_rpc(first.get("body", b"")):
+            return _replay(first, receive), None
+        try:
+            body = await read_body(scope, _replay(first, receive), RPC_BYTES)
+        except ClientDisconnected:
+            return receive, _nothing
+        if body is None:
+            return receive, _refuse_rpc(413, -32600, "The message is too large.")
+        try:
+            needed = needed_scopes(body, self._auth.tool_scopes)
+        except (ValueError, RecursionError):
+            # INVARIANT: what cannot be read for certain is not passed on, or the tool's scopes could be gone around.
+            return receive, _refuse_rpc(400, -32700, "Parse error")
+        if needed:
+            wanted = [*self._scopes, *(name for name in needed if name not in self._scopes)]
+            exchange = self._check(
+                scope["headers"], scope["query_string"], self._resource, wanted, peer_of(scope), now(), seed()
+            )
+            checked = await self._auth.finish_check(exchange)
+            if type(checked) is not Allowed:
+                return receive, lambda send: send_answer(send, checked)
+        return _replay({"type": "http.request", "body": body, "more_body": False}, receive), None
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = self._check(
+            scope["headers"], scope.get("query_string", b""), self._resource, self._scopes, peer_of(scope), now(), seed()
+        )
+        checked = await self._auth.finish_check(exchange)
+        if type(checked) is Allowed:
+            scope["lockstep"] = checked.identity
+            token = context.call.set(Call(checked.identity))
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                context.call.reset(token)
+        elif "websocket.http.response" in scope.get("extensions", {}):
+            await send_answer(_as_websocket_denial(send), checked)
+        else:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _permitted(self, origin: bytes) -> bytes | None:
+        if self._allow_origin:
+            return b"*"
+        return origin if origin in self._origins else None
+
+
+class HeldAnswer:
+    """Holds the start of an answer back until its first words are known, so that an error can still become a 403 challenge.
+
+    The MCP SDK answers a tool's exception with status 200, in JSON or as an event; sometimes it starts the answer before
+    the tool runs. Once something else has gone out (a progress notification, a keep-alive), it is too late, and the
+    client sees the tool's error.
+    """
+
+    __slots__ = ("_call", "_challenge", "_held", "_immediate", "_late", "_send", "_start", "_state")
+
+    def __init__(self, send: Send, current: Call, challenge: Callable[[Iterable[str]], Any], reading: bool) -> None:
+        self._send = send
+        self._call = current
+        self._challenge = challenge
+        # The answer to a GET may be a stream that waits for events: its start must go out, unless it is an error.
+        self._immediate = reading
+        self._start: MutableMapping[str, Any] | None = None
+        self._held = b""
+        self._state = "waiting"  # then "open" (all goes through) or "replaced" (nothing does)
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Take the app's next message."""
+        if self._state == "open":
+            await self._send(message)
+            return
+        if self._state == "replaced":
+            return
+        kind = message["type"]
+        if kind == "http.response.start":
+            self._start = message
+            if self._immediate and message["status"] < 400:
+                await self._open()
+            return
+        if kind != "http.response.body" or self._start is None:
+            await self._send(message)
+            return
+        missing = self._call.missing
+        more = message.get("more_body", False)
+        body = self._held + message.get("body", b"") if self._held else message.get("body", b"")
+        if missing is None:
+            if body or not more:
+                await self._open({**message, "body": body} if self._held else message)
+            return
+        verdict = is_error(self._start, body, complete=not more)
+        if verdict is True:
+            await self.challenge_instead(missing)
+        elif verdict is None and more and len(body) < HELD_BYTES:
+            self._held = body
+        else:
+            await self._open({**message, "body": body})
+
+    async def finish(self) -> None:
+        """The app is done. What is still held goes out."""
+        if self._state == "open" and self._late and self._call.missing is not None:
+            logger.info("a missing scope (%s) was found after the answer had started: no challenge could be sent", " ".join(self._call.missing))
+        if self._state == "waiting" and self._start is not None:
+            await self._open({"type": "http.response.body", "body": self._held} if self._held else None)
+
+    async def challenge_instead(self, missing: Iterable[str]) -> bool:
+        """Answer with a challenge. False when it is too late."""
+        if self._state != "waiting":
+            return False
+        self._state = "replaced"
+        await send_response_object(self._send, self._challenge(missing))
+        return True
+
+    async def _open(self, message: MutableMapping[str, Any] | None = None) -> None:
+        self._state = "open"
+        self._late = self._call.missing is None
+        assert self._start is not None
+        await self._send(self._start)
+        if message is not None:
+            await self._send(message)
+
+
+def is_error(start: MutableMapping[str, Any], body: bytes, *, complete: bool) -> bool | None:
+    """Return whether an answer reports an error: by its status, as JSON-RPC, or in its first event. None: not yet known."""
+    if start["status"] >= 400:
+        return True
+    kind = b""
+    for name, value in start["headers"]:
+        if name.lower() == b"content-type":
+            kind = value.partition(b";")[0].strip().lower()
+    if kind == b"text/event-stream":
+        text = body.replace(b"\r\n", b"\n")
+        for block in text.split(b"\n\n")[:-1]:
+            data = b"\n".join(line[5:].lstrip(b" ") for line in block.split(b"\n") if line.startswith(b"data:"))
+            if data:
+                if b'"method"' in data and _is_notification(data):
+                    continue  # said before it was known that the scope is missing, and not sent yet
+                return _is_rpc_error(data)
+            if not any(line.startswith((b"id:", b"retry:")) for line in block.split(b"\n")):
+                return False  # a keep-alive: the tool takes long, and the client must see that we are there
+        return None
+    if kind == b"application/json":
+        return _is_rpc_error(body) if complete else None
+    return False
+
+
+def _is_rpc_error(text: bytes) -> bool:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    if not isinstance(message, dict):
+        return False
+    result = message.get("result")
+    return "error" in message or (isinstance(result, dict) and result.get("isError") is True)
+
+
+def _is_notification(text: bytes) -> bool:
+    try:
+        message = json.loads(text)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and "method" in message
+
+
+def could_be_rpc(head: bytes) -> bool:
+    """Return whether what starts like this could be a JSON object or array, in any encoding that a parser might guess.
+
+    A form or an upload is not: it goes on unread.
+    """
+    text = head.decode(json.detect_encoding(head), "replace").lstrip("\ufeff \t\r\n")
+    return not text or text[0] in "{["
+
+
+def needed_scopes(body: bytes, tool_scopes: dict[str, tuple[str, ...]]) -> list[str]:
+    """Return the scopes that a JSON-RPC message, or any of a batch, needs for the tools it calls.
+
+    Raises ValueError for what two parsers could read differently.
+    """
+    message = json.loads(body.decode("utf-8"), object_pairs_hook=_unambiguous) if body else None
+    needed: list[str] = []
+    for one in message if isinstance(message, list) else [message]:
+        if isinstance(one, dict) and one.get("method") == "tools/call":
+            params = one.get("params")
+            name = params.get("name") if isinstance(params, dict) else None
+            scopes = tool_scopes.get(name, ()) if isinstance(name, str) else ()
+            needed.extend(scope for scope in scopes if scope not in needed)
+    return needed
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member appears twice")
+    return members
+
+
+async def read_body(scope: Scope, receive: Receive, limit: int) -> bytes | None:
+    """Read the whole body; None, and no more is read, once it is longer than ``limit``."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit() and int(value) > limit:
+            return None
+    parts: list[bytes] = []
+    length = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        part = message.get("body", b"")
+        length += len(part)
+        if length > limit:
+            return None
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts) if len(parts) > 1 else part
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its request was whole; there is nobody to answer."""
+
+
+def _replay(first: MutableMapping[str, Any], receive: Receive) -> Receive:
+    waiting = [first]
+
+    async def replay() -> MutableMapping[str, Any]:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+async def send_answer(send: Send, answer: Answer, head: bool = False) -> None:
+    """Send the core's answer as it is."""
+    await send_response_object(send, answer.response, head)
+
+
+async def send_response_object(send: Send, response: Any, head: bool = False) -> None:
+    """Send a response of the core."""
+    await send_response(send, response.status, response.headers, response.body, head)
+
+
+async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, head: bool = False) -> None:
+    """Send a whole response. To a HEAD, its length is not told: the core has not built the body."""
+    pairs = list(headers)
+    if not head and status != 204:
+        pairs.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": b"" if head else body})
+
+
+ALLOWED_METHODS = b"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
+ALLOWED_HEADERS = b"Authorization, Content-Type, MCP-Protocol-Version, Mcp-Session-Id, Last-Event-ID, Mcp-Method, Mcp-Name"
+EXPOSED_HEADERS = b"WWW-Authenticate, Mcp-Session-Id"
+_JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+_PAGE = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]  # fmt: skip
+_NOBODY_SIGNED_IN = (
+    b"<!doctype html><html lang=en><meta charset=utf-8><title>Sign in first</title><h1>Sign in first</h1>"
+    b"<p>Nobody is signed in here. Sign in, and then open this page again."
+)
+
+
+def _preflight(permitted: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Answer a preflight. It carries no token, by design of CORS, so it is answered without one.
+
+    Parameters of a tool may travel as ``Mcp-Param-*`` headers whose names only the tools know: those asked for are allowed.
+    """
+    allowed = ALLOWED_HEADERS
+    for name, value in headers:
+        if name == b"access-control-request-headers":
+            for asked in value.split(b","):
+                asked = asked.strip()
+                if asked.lower().startswith(b"mcp-param-") and asked.replace(b"-", b"").replace(b"_", b"").isalnum():
+                    allowed += b", " + asked
+    return [
+        *_cors(permitted),
+        (b"access-control-allow-methods", ALLOWED_METHODS),
+        (b"access-control-allow-headers", allowed),
+        (b"access-control-max-age", b"600"),
+    ]
+
+
+def _cors(permitted: bytes) -> list[tuple[bytes, bytes]]:
+    pairs = [(b"access-control-allow-origin", permitted), (b"access-control-expose-headers", EXPOSED_HEADERS)]
+    return pairs if permitted == b"*" else [*pairs, (b"vary", b"Origin")]
+
+
+def _with_cors(send: Send, permitted: bytes) -> Send:
+    async def send_with_cors(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            ours = (b"access-control-allow-origin", b"access-control-expose-headers")
+            kept = [pair for pair in message.get("headers", ()) if pair[0].lower() not in ours]
+            message = {**message, "headers": [*kept, *_cors(permitted)]}
+        await send(message)
+
+    return send_with_cors
+
+
+def _has(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bool:
+    return any(name == wanted for name, _ in headers)
+
+
+def _header_list(scope: Scope) -> list[tuple[bytes, bytes]]:
+    headers = scope["headers"]
+    return headers if type(headers) is list else list(headers)
+
+
+def _as_websocket_denial(send: Send) -> Send:
+    async def deny(message: MutableMapping[str, Any]) -> None:
+        await send({**message, "type": "websocket." + message["type"]})
+
+    return deny
+
+
+def _refuse_rpc(status: int, code: int, sentence: str) -> Callable[[Send], Awaitable[None]]:
+    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": sentence}}).encode()
+    return lambda send: send_response(send, status, _JSON, body)
+
+
+async def _nothing(send: Send) -> None:
+    """Nobody is there to be answered."""
+
+
+async def _idle_lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

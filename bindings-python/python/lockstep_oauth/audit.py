@@ -1,0 +1,41 @@
+"""What happened, for the operator: one line of JSON an event, and a hook.
+
+Every exchange tells events with a stable id (``token.refreshed``, or the id of a refusal: see ``lockstep_oauth.explain``).
+They never hold a token, code, secret or verifier.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .types import AuditEvent
+
+__all__ = ["AuditTrail", "logger"]
+
+logger = logging.getLogger("lockstep_oauth.audit")
+"""One line of JSON for each event, at level INFO."""
+
+_own_logger = logging.getLogger("lockstep_oauth")
+
+
+class AuditTrail:
+    """Where the events of every exchange go."""
+
+    __slots__ = ("_hook",)
+
+    def __init__(self, hook: Callable[[AuditEvent], object] | None) -> None:
+        self._hook = hook
+
+    def tell(self, events: Iterable[AuditEvent]) -> None:
+        """Log each event and hand it to the hook. A hook that raises is logged and never breaks a request."""
+        for event in events:
+            if logger.isEnabledFor(logging.INFO):
+                logger.info(event.to_json())
+            if self._hook is not None:
+                try:
+                    self._hook(event)
+                except Exception:
+                    _own_logger.exception("on_event raised for %s; the request goes on", event.id)

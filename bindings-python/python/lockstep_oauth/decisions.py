@@ -1,0 +1,158 @@
+"""Puts the core's questions to the host's callables, and reads their answers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ._native import ConsentQuestion, Decision, RefreshQuestion, SignInQuestion, TokenQuestion
+from .errors import ConfigurationError, MisuseError, Undecided
+from .types import Approve, Deny, SignIn, User
+
+if TYPE_CHECKING:
+    from .lockstep import Lockstep
+
+__all__ = ["Callables", "NobodySignedIn", "RequestHost"]
+
+
+class NobodySignedIn(Undecided):
+    """`sign_in` returned None, and there is no login page to send the browser to."""
+
+
+class Callables:
+    """The host's callables, with how to call each of them worked out once."""
+
+    __slots__ = ("_sign_in_takes_question", "consent_page", "login_url", "may_refresh", "next_parameter", "sign_in", "verify_token")
+
+    def __init__(
+        self,
+        sign_in: Callable[..., Any] | None,
+        login_url: str | None,
+        next_parameter: str,
+        consent_page: Callable[..., Any] | None,
+        may_refresh: Callable[..., Any] | None,
+        verify_token: Callable[..., Any] | None,
+    ) -> None:
+        for name, function in (
+            ("sign_in", sign_in), ("consent_page", consent_page), ("may_refresh", may_refresh), ("verify_token", verify_token),
+        ):  # fmt: skip
+            if function is not None and not callable(function):
+                raise ConfigurationError(name, f"a callable, not {function!r}")
+        self.sign_in = sign_in
+        self.login_url = login_url
+        self.next_parameter = next_parameter
+        self.consent_page = consent_page
+        self.may_refresh = may_refresh
+        self.verify_token = verify_token
+        self._sign_in_takes_question = sign_in is not None and _positional_parameters(sign_in) >= 2
+
+    async def who(self, request: Any, question: SignInQuestion) -> Decision:
+        assert self.sign_in is not None, "the core asks who is signed in only where the host said that it knows"
+        arguments = (request, question) if self._sign_in_takes_question else (request,)
+        answer = await call(self.sign_in, *arguments)
+        if answer is None and self.login_url is None:
+            raise NobodySignedIn
+        match answer:
+            case None:
+                return Decision.sign_in(self.with_way_back(self.login_url or "", question.return_to))
+            case User():
+                return Decision.signed_in(answer)
+            case SignIn(location):
+                return Decision.sign_in(self.with_way_back(location, question.return_to))
+            case Approve(user, scopes):
+                return Decision.approve(user, None if scopes is None else list(scopes))
+            case Deny():
+                return Decision.deny()
+        raise MisuseError("sign_in", f"it must return a User, a SignIn, an Approve, a Deny or None, not {type(answer).__name__}")
+
+    def with_way_back(self, location: str, return_to: str) -> str:
+        """Add ``next=<the way back>``, a path at the issuer's origin, unless the location already names it."""
+        name = self.next_parameter
+        address, hash_sign, fragment = location.partition("#")
+        _, question_mark, query = address.partition("?")
+        if any(pair.partition("=")[0] == name for pair in query.split("&")):
+            return location
+        joint = ("&" if query else "") if question_mark else "?"
+        return f"{address}{joint}{name}={quote(return_to, safe='')}{hash_sign}{fragment}"
+
+    async def page(self, request: Any, question: ConsentQuestion) -> Decision:
+        assert self.consent_page is not None
+        html = await call(self.consent_page, request, question)
+        if html is None:
+            return Decision.built_in()
+        if not isinstance(html, str):
+            raise MisuseError("consent_page", f"it must return HTML as a text, or None for the built-in page, not {type(html).__name__}")
+        return Decision.page(html)
+
+    async def refreshable(self, question: RefreshQuestion) -> Decision:
+        assert self.may_refresh is not None
+        return Decision.allow() if await call(self.may_refresh, question) else Decision.refuse()
+
+    async def owner(self, question: TokenQuestion) -> Decision:
+        assert self.verify_token is not None
+        answer = await call(self.verify_token, question.token)
+        if answer is None:
+            return Decision.refuse()
+        if not hasattr(answer, "subject") or isinstance(answer, User):
+            raise MisuseError("verify_token", f"it must return an ExternalToken(subject, scopes, ...) or None, not {type(answer).__name__}")
+        user = User(answer.subject, getattr(answer, "name", "") or "", dict(getattr(answer, "claims", None) or {}))
+        return Decision.credential(user, list(answer.scopes), getattr(answer, "expires_at", None))
+
+
+def _positional_parameters(function: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    # A default marks an option of the host's own (such as a database session), not a place for the question.
+    return sum(1 for parameter in parameters if parameter.kind in kinds and parameter.default is inspect.Parameter.empty)
+
+
+async def call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the host's function. A plain one runs in a worker thread, so that it may block."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
+        return await function(*arguments)
+    context = contextvars.copy_context()
+    work = functools.partial(context.run, function, *arguments)
+    answer = await asyncio.get_running_loop().run_in_executor(None, work)
+    return await answer if isinstance(answer, Awaitable) else answer
+
+
+class RequestHost:
+    """What the driver needs to move one exchange: the store, the fetcher, the budget and the host's decisions."""
+
+    __slots__ = ("_auth", "_request", "budget", "nobody_signed_in", "store")
+
+    def __init__(self, auth: Lockstep, request: Callable[[], Any] | None) -> None:
+        self._auth = auth
+        self._request = request
+        self.store = auth.store
+        self.budget = auth.budget
+        self.nobody_signed_in = False
+
+    @property
+    def fetcher(self) -> Any:
+        """What fetches from other servers; few requests need it."""
+        return self._auth.fetcher
+
+    async def decide(self, question: Any) -> Decision:
+        """Answer one question. What is raised here is the host's failure: the driver logs it, and the request is answered 503."""
+        callables = self._auth.callables
+        if isinstance(question, TokenQuestion):
+            return await callables.owner(question)
+        if isinstance(question, RefreshQuestion):
+            return await callables.refreshable(question)
+        request = self._request() if self._request is not None else None
+        if not isinstance(question, SignInQuestion):
+            return await callables.page(request, question)
+        try:
+            return await callables.who(request, question)
+        except NobodySignedIn:
+            self.nobody_signed_in = True
+            raise

@@ -1,0 +1,125 @@
+"""What is wrong is said where it is wrong, with the fix."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flow import MCP, ORIGIN, Flow, browser, lockstep, options
+
+from lockstep_oauth import Client, ClientDocuments, ConfigurationError, Document, Lockstep, Registration, Resource, Scope
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"issuer": ""}, "issuer", "https://notes.example"),
+    ({"issuer": "http://notes.example"}, "issuer", "https"),
+    ({"issuer": "https://notes.example/#x"}, "issuer", "https"),
+    ({"resource": None}, "resource", "https://notes.example/mcp"),
+    ({"resource": "notes"}, "resource", "https"),
+    ({"resource": MCP, "resources": [MCP]}, "resources", "not both"),
+    ({"resource": None, "resources": MCP}, "resources", "resource="),
+    ({"resource": Resource(MCP, scopes=["nope"])}, "resource.scopes", "nope"),
+    ({"scopes": None}, "scopes", "Read your notes"),
+    ({"scopes": {"notes read": "x"}}, "scopes[0].name", "spaces"),
+    ({"scopes": {"notes:read": 7}}, 'scopes["notes:read"]', "Scope"),
+    ({"scopes": [Scope("Read")]}, "scopes[0]", "name="),
+    ({"scopes": {"a": Scope("A", implies=["b"])}}, "scopes", "`b`"),
+    ({"scopes": {"a": Scope("A", implies="b")}}, 'scopes["a"].implies', "['b']"),
+    ({"sign_in": None}, "sign_in", "SignIn"),
+    ({"sign_in": "personal"}, "sign_in", "personal_token"),
+    ({"sign_in": 7}, "sign_in", "callable"),
+    ({"consent_page": "x.html"}, "consent_page", "callable"),
+    ({"clients": [{"client_id": "a"}]}, "clients[0]", "Client(...)"),
+    ({"clients": [Client("a", "https://a.example/cb")]}, "clients[0].redirect_uris", "['https://a.example/cb']"),
+    ({"clients": [Client("a", ["https://a.example/cb"], secret="short")]}, "clients[0].secret", "16"),
+    ({"clients": [Client("a", ["javascript:alert(1)"])]}, "clients[0].redirect_uris", "javascript:alert(1)"),
+    ({"clients": [Client("a", ["https://a.example/cb"], auth_method="magic")]}, "clients[0].auth_method", "private_key_jwt"),
+    ({"registration": "sometimes"}, "registration.mode", "guarded"),
+    ({"registration": "guarded"}, "registration", "initial_access_tokens"),
+    ({"registration": True}, "registration", '"open"'),
+    ({"client_documents": ClientDocuments(loopback=True)}, "client_documents.loopback", "loopback"),
+    ({"access_seconds": "1h"}, "access_seconds", "timedelta"),
+    ({"access_seconds": 0}, "access_seconds", "86400"),
+    ({"retry_window_seconds": 61}, "retry_window_seconds", "60"),
+    ({"documents": [Document("/x", "{}")]}, "documents[0].path", "/.well-known/"),
+    ({"token_prefixes": {"access": "same_", "refresh": "same_"}}, "token_prefixes", "own"),
+    ({"store": "mysql://x"}, "store", "sqlite:///"),
+    ({"store": object()}, "store", "load"),
+]
+
+
+@pytest.mark.parametrize(("change", "field", "fix"), WRONG, ids=lambda value: str(value)[:60])
+def test_an_error_names_the_field_and_the_fix(change: dict[str, Any], field: str, fix: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Lockstep(**options(**change))
+    assert caught.value.field == field
+    assert fix in caught.value.message
+    assert str(caught.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("isuer_url", "issuer"), ("scope", "scopes"), ("access_token_seconds", "access_seconds"), ("singin", "sign_in"),
+        ("allow_loopback_documents", "ClientDocuments(loopback=True)"), ("retry_window", "retry_window_seconds"),
+    ],
+)  # fmt: skip
+def test_an_unknown_keyword_is_refused_with_the_one_that_was_meant(wrong: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match="did you mean") as caught:
+        Lockstep(**options(**{wrong: 1}))
+    assert caught.value.field == wrong and meant in caught.value.message
+
+
+def test_friendly_values_reach_the_core() -> None:
+    auth = lockstep(
+        resource=None,
+        resources=[MCP, Resource(f"{ORIGIN}/api", name="API", scopes=["notes:read"], aliases=[f"{ORIGIN}/v1"])],
+        access_seconds=timedelta(minutes=10),
+        registration=Registration("guarded", initial_access_tokens=["x" * 20], unused_seconds=timedelta(hours=1)),
+        client_documents=False,
+        documents={"/.well-known/notes": {"hello": "world"}},
+        private_schemes=["cursor"],
+        overlap_budget=3,
+        service_documentation="https://notes.example/docs",
+    )
+    assert auth.resources == (MCP, f"{ORIGIN}/api")
+    assert "/.well-known/notes" in auth.native.paths()
+
+
+@pytest.mark.anyio
+async def test_scopes_are_all_defaults_until_one_is_named_the_default() -> None:
+    for scopes, expected in (
+        ({"a": "A", "b": "B"}, "a b"),
+        ({"a": Scope("A", default=True), "b": "B"}, "a"),
+        ([Scope("A", name="a"), Scope("B", name="b", default=False)], "a"),
+    ):
+        async with browser(lockstep(scopes=scopes).asgi()) as http:
+            tokens = await Flow(http).tokens()
+            assert tokens["scope"] == expected
+
+
+@pytest.mark.parametrize("call", ["protect", "require", "auth_settings", "fastmcp"])
+def test_a_guard_for_a_scope_or_resource_that_is_not_configured_is_refused(call: str) -> None:
+    auth = lockstep()
+
+    def guard(scope: str, resource: str | None) -> Any:
+        match call:
+            case "protect":
+                return auth.protect(auth.asgi(), [scope], resource=resource)
+            case "require":
+                return auth.require(scope, resource=resource)
+            case "auth_settings":
+                return auth.mcp.auth_settings(scopes=[scope], resource=resource)
+            case _:
+                pytest.importorskip("fastmcp")
+                return auth.fastmcp(scopes=[scope], resource=resource)
+
+    with pytest.raises(ConfigurationError, match="'notes:red' is not configured"):
+        guard("notes:red", None)
+    with pytest.raises(ConfigurationError, match="https://notes.example/mpc"):
+        guard("notes:read", f"{ORIGIN}/mpc")
+    guard("notes:read", MCP)
+
+
+def test_a_secret_is_not_in_the_representation_of_a_configuration() -> None:
+    client = Client("a", ["https://a.example/cb"], secret="a-very-secret-secret")
+    assert "a-very-secret-secret" not in repr(client)
+    assert "x" * 20 not in repr(Registration("guarded", initial_access_tokens=["x" * 20]))
