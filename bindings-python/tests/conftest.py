@@ -7,7 +7,9 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -16,6 +18,7 @@ import pytest
 from lockstep_oauth._native import Budget, Decision, Exchange, Server, SignInQuestion, keys_generate
 from lockstep_oauth.drive import drive
 from lockstep_oauth.errors import FetchError
+from lockstep_oauth.stores import open_store
 from lockstep_oauth.stores.memory import MemoryStore
 from lockstep_oauth.types import User
 
@@ -119,3 +122,10 @@ def tokens(server: Server, host: Any) -> dict[str, Any]:
     answer = drive(redeem(server, code_of(drive(authorize(server), host))), host)
     assert answer.response.status == 200, answer.response.body  # type: ignore[union-attr]
     return dict(json.loads(answer.response.body))  # type: ignore[union-attr]
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
+    """Each kind of store that we ship."""
+    opened = open_store("memory:" if request.param == "memory" else f"sqlite:///{tmp_path}/oauth.db")
+    yield opened
+    opened.close()

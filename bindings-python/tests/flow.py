@@ -38,7 +38,7 @@ def options(**changes: Any) -> dict[str, Any]:
         "environment": {},
         "keys": RING,
         "sign_in": current_user,
-        "clients": [Client("demo", [CALLBACK], name="Demo")],
+        "clients": [Client("demo", [CALLBACK], client_name="Demo")],
         "registration": "open",
         **changes,
     }

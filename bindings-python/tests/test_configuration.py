@@ -27,11 +27,14 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"sign_in": "personal"}, "sign_in", "personal_token"),
     ({"sign_in": 7}, "sign_in", "callable"),
     ({"consent_page": "x.html"}, "consent_page", "callable"),
-    ({"clients": [{"client_id": "a"}]}, "clients[0]", "Client(...)"),
+    ({"clients": [{"redirect_uris": []}]}, "clients[0].client_id", "required"),
+    ({"clients": ["a"]}, "clients[0]", "Client(...)"),
+    ({"clients": [{"client_id": "a", "redirect_uri": "x"}]}, "clients[0].redirect_uri", "did you mean `redirect_uris`"),
+    ({"client_documents": {"loopbacks": True}}, "client_documents.loopbacks", "did you mean `loopback`"),
     ({"clients": [Client("a", "https://a.example/cb")]}, "clients[0].redirect_uris", "['https://a.example/cb']"),
-    ({"clients": [Client("a", ["https://a.example/cb"], secret="short")]}, "clients[0].secret", "16"),
+    ({"clients": [Client("a", ["https://a.example/cb"], client_secret="short")]}, "clients[0].client_secret", "16"),
     ({"clients": [Client("a", ["javascript:alert(1)"])]}, "clients[0].redirect_uris", "javascript:alert(1)"),
-    ({"clients": [Client("a", ["https://a.example/cb"], auth_method="magic")]}, "clients[0].auth_method", "private_key_jwt"),
+    ({"clients": [Client("a", ["https://a.example/cb"], token_endpoint_auth_method="magic")]}, "clients[0].token_endpoint_auth_method", "private_key_jwt"),
     ({"registration": "sometimes"}, "registration.mode", "guarded"),
     ({"registration": "guarded"}, "registration", "initial_access_tokens"),
     ({"registration": True}, "registration", '"open"'),
@@ -120,6 +123,6 @@ def test_a_guard_for_a_scope_or_resource_that_is_not_configured_is_refused(call:
 
 
 def test_a_secret_is_not_in_the_representation_of_a_configuration() -> None:
-    client = Client("a", ["https://a.example/cb"], secret="a-very-secret-secret")
+    client = Client("a", ["https://a.example/cb"], client_secret="a-very-secret-secret")
     assert "a-very-secret-secret" not in repr(client)
     assert "x" * 20 not in repr(Registration("guarded", initial_access_tokens=["x" * 20]))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from sys import modules
+from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from . import context
-from ._native import Allowed
-from .context import Call
+from ._native import Allowed, Done, Load
+from .context import SDK_CONTEXT, Call, call
 from .decisions import RequestHost
 from .drive import drive_async
 from .environment import now, peer_of, seed
-from .errors import InsufficientScope
+from .errors import InsufficientScope, StoreError
 
 if TYPE_CHECKING:
     from ._native import Answer
@@ -110,7 +110,7 @@ class Endpoints:
         exchange = auth.native.handle(
             method, path, scope.get("query_string", b""), _header_list(scope), body, peer_of(scope), now(), seed()
         )
-        answer = await drive_async(exchange, host)
+        answer: Any = await drive_async(exchange, host)
         auth.audit.tell(answer.events)
         if host.nobody_signed_in:
             await send_response(send, 401, _PAGE, _NOBODY_SIGNED_IN)
@@ -138,7 +138,7 @@ class Endpoints:
 class Protected:
     """Lets requests with a fitting bearer token through to ``app``, and answers the others with a challenge."""
 
-    __slots__ = ("_allow_origin", "_app", "_auth", "_check", "_origins", "_resource", "_scopes", "_step_up_only")
+    __slots__ = ("_any_origin", "_app", "_auth", "_check", "_load", "_origins", "_resource", "_scopes", "_step_up_only", "_tools")
 
     def __init__(
         self,
@@ -154,65 +154,69 @@ class Protected:
         self._resource = resource
         self._scopes = list(scopes)
         self._origins = frozenset(origin.encode("latin-1") for origin in origins or ())
-        self._allow_origin = b"*" in self._origins
+        self._any_origin = b"*" in self._origins
         self._check = auth.native.check
+        self._load: Any = None if auth.store_is_async else auth.store.load
+        self._tools = auth.tool_scopes
         self._step_up_only = step_up_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Guard one connection."""
-        kind = scope["type"]
-        if kind != "http":
-            if kind == "websocket":
-                await self._websocket(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
+        """Guard one connection. This is the hot path: microseconds count here, and nowhere else in this file."""
+        if scope["type"] != "http":
+            await (self._websocket if scope["type"] == "websocket" else self._app)(scope, receive, send)
             return
-        headers = scope["headers"]
-        origin = None
-        for name, value in headers:
-            if name == b"origin":
-                origin = value
-                break
-        if origin is not None:
-            permitted = self._permitted(origin)
-            if permitted is not None:
-                if scope["method"] == "OPTIONS" and _has(headers, b"access-control-request-method"):
-                    await send_response(send, 204, _preflight(permitted, headers), b"")
+        credentials = []
+        for pair in scope["headers"]:
+            name = pair[0]
+            if name == b"authorization":
+                credentials.append(pair)
+            elif name == b"origin" and (permitted := b"*" if self._any_origin else pair[1] in self._origins and pair[1]):
+                if scope["method"] == "OPTIONS" and _has(scope["headers"], b"access-control-request-method"):
+                    await send_response(send, 204, _preflight(permitted, scope["headers"]), b"")
                     return
                 send = _with_cors(send, permitted)
         if self._step_up_only:
             await self._step_up(scope, receive, send)
             return
 
-        exchange = self._check(headers, scope["query_string"], self._resource, self._scopes, peer_of(scope), now(), seed())
-        checked = await self._auth.finish_check(exchange)
+        client = scope.get("client")
+        # All that a check reads of the headers is the credential; the others would only be copied.
+        exchange = self._check(
+            credentials, scope["query_string"], self._resource, self._scopes, client[0] if client else "", int(time()), seed()
+        )
+        step = exchange.step
+        if self._load is not None and type(step) is Load:
+            try:
+                step = exchange.loaded(self._load(step.keys))
+            except StoreError:
+                pass  # the slow way below tries once more, and knows what to do
+        checked: Any = step.outcome if type(step) is Done else await self._auth.finish_check(exchange)
         if type(checked) is not Allowed:
+            if type(step) is Done:
+                self._auth.audit.tell(checked.events)
             await send_answer(send, checked, head=scope["method"] == "HEAD")
             return
-        if self._auth.tool_scopes and scope["method"] == "POST":
+        if self._tools and scope["method"] == "POST":
             receive, refused = await self._check_tools(scope, receive)
             if refused is not None:
                 await refused(send)
                 return
-        await self._serve(scope, receive, send, checked.identity)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, identity: Any) -> None:
-        current = Call(identity)
-        scope["lockstep"] = identity
-        held = HeldAnswer(send, current, self._challenge, scope["method"] == "GET")
-        token = context.call.set(current)
-        sdk_token = self._seat_in_sdk(scope, identity) if context.SDK_CONTEXT in sys.modules else None
+        identity = scope["lockstep"] = checked.identity
+        held = HeldAnswer(identity, send, self, scope["method"] == "GET")
+        token = call.set(held)
+        sdk_token = self._seat_in_sdk(scope, identity) if SDK_CONTEXT in modules else None
         try:
             await self._app(scope, receive, held.send)
+            if held.state is not OPEN or held.missing is not None:
+                await held.finish()
         except InsufficientScope as missing:
             if not await held.challenge_instead(missing.scopes):
                 raise
-        else:
-            await held.finish()
         finally:
             if sdk_token is not None:
-                sys.modules[context.SDK_CONTEXT].auth_context_var.reset(sdk_token)
-            context.call.reset(token)
+                modules[SDK_CONTEXT].auth_context_var.reset(sdk_token)
+            call.reset(token)
 
     async def _step_up(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard nothing: the app checks tokens itself (``auth.mcp.token_verifier()``). Only turn what it raises into a challenge."""
@@ -221,27 +225,25 @@ class Protected:
             if refused is not None:
                 await refused(send)
                 return
-        current = Call(None)
-        held = HeldAnswer(send, current, self._challenge, scope["method"] == "GET")
-        token = context.call.set(current)
+        held = HeldAnswer(None, send, self, scope["method"] == "GET")
+        token = call.set(held)
         try:
             await self._app(scope, receive, held.send)
+            await held.finish()
         except InsufficientScope as missing:
             if not await held.challenge_instead(missing.scopes):
                 raise
-        else:
-            await held.finish()
         finally:
-            context.call.reset(token)
+            call.reset(token)
 
     def _seat_in_sdk(self, scope: Scope, identity: Any) -> Any:
         """Let the official SDK know the caller too: it binds sessions to them, and ``get_access_token()`` works in tools."""
         from .mcp import sdk_user
 
         user = scope["user"] = sdk_user(identity, self._auth.issuer)
-        return sys.modules[context.SDK_CONTEXT].auth_context_var.set(user)
+        return modules[SDK_CONTEXT].auth_context_var.set(user)
 
-    def _challenge(self, missing: Iterable[str]) -> Any:
+    def challenge(self, missing: Iterable[str]) -> Any:
         """The answer to a missing scope: all scopes of this operation at once, since not every client adds them up."""
         wanted = [*self._scopes, *(scope for scope in missing if scope not in self._scopes)]
         return self._auth.native.challenge(self._resource, wanted)
@@ -279,23 +281,21 @@ class Protected:
         checked = await self._auth.finish_check(exchange)
         if type(checked) is Allowed:
             scope["lockstep"] = checked.identity
-            token = context.call.set(Call(checked.identity))
+            token = call.set(Call(checked.identity))
             try:
                 await self._app(scope, receive, send)
             finally:
-                context.call.reset(token)
+                call.reset(token)
         elif "websocket.http.response" in scope.get("extensions", {}):
             await send_answer(_as_websocket_denial(send), checked)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
-    def _permitted(self, origin: bytes) -> bytes | None:
-        if self._allow_origin:
-            return b"*"
-        return origin if origin in self._origins else None
+
+WAITING, OPEN, REPLACED = "waiting", "open", "replaced"
 
 
-class HeldAnswer:
+class HeldAnswer(Call):
     """Holds the start of an answer back until its first words are known, so that an error can still become a 403 challenge.
 
     The MCP SDK answers a tool's exception with status 200, in JSON or as an event; sometimes it starts the answer before
@@ -303,67 +303,71 @@ class HeldAnswer:
     client sees the tool's error.
     """
 
-    __slots__ = ("_call", "_challenge", "_held", "_immediate", "_late", "_send", "_start", "_state")
+    __slots__ = ("_body", "_guard", "_immediate", "_late", "_send", "_start", "state")
 
-    def __init__(self, send: Send, current: Call, challenge: Callable[[Iterable[str]], Any], reading: bool) -> None:
+    def __init__(self, identity: Any, send: Send, guard: Protected, reading: bool) -> None:
+        self.identity = identity
+        self.missing = None
+        self.state = WAITING  # then OPEN (all goes through) or REPLACED (nothing does)
         self._send = send
-        self._call = current
-        self._challenge = challenge
+        self._guard = guard
         # The answer to a GET may be a stream that waits for events: its start must go out, unless it is an error.
         self._immediate = reading
         self._start: MutableMapping[str, Any] | None = None
-        self._held = b""
-        self._state = "waiting"  # then "open" (all goes through) or "replaced" (nothing does)
+        self._body = b""
 
     async def send(self, message: MutableMapping[str, Any]) -> None:
         """Take the app's next message."""
-        if self._state == "open":
+        if self.state is OPEN:
             await self._send(message)
             return
-        if self._state == "replaced":
+        if self.state is REPLACED:
             return
         kind = message["type"]
         if kind == "http.response.start":
-            self._start = message
             if self._immediate and message["status"] < 400:
-                await self._open()
+                self.state = OPEN
+                self._late = True
+                await self._send(message)
+            else:
+                self._start = message
             return
         if kind != "http.response.body" or self._start is None:
             await self._send(message)
             return
-        missing = self._call.missing
         more = message.get("more_body", False)
-        body = self._held + message.get("body", b"") if self._held else message.get("body", b"")
-        if missing is None:
-            if body or not more:
-                await self._open({**message, "body": body} if self._held else message)
+        if self.missing is None:
+            if more and not message.get("body"):
+                return  # the start of a stream: nothing is said yet
+            await self._open(message)
             return
+        body = self._body + message.get("body", b"")
         verdict = is_error(self._start, body, complete=not more)
         if verdict is True:
-            await self.challenge_instead(missing)
+            await self.challenge_instead(self.missing)
         elif verdict is None and more and len(body) < HELD_BYTES:
-            self._held = body
+            self._body = body
         else:
             await self._open({**message, "body": body})
 
     async def finish(self) -> None:
         """The app is done. What is still held goes out."""
-        if self._state == "open" and self._late and self._call.missing is not None:
-            logger.info("a missing scope (%s) was found after the answer had started: no challenge could be sent", " ".join(self._call.missing))
-        if self._state == "waiting" and self._start is not None:
-            await self._open({"type": "http.response.body", "body": self._held} if self._held else None)
+        if self.state is WAITING and self._start is not None:
+            await self._open({"type": "http.response.body", "body": self._body} if self._body else None)
+        elif self.state is OPEN and self._late and self.missing is not None:
+            logger.info("a missing scope (%s) was found after the answer had started: no challenge could be sent", " ".join(self.missing))
 
     async def challenge_instead(self, missing: Iterable[str]) -> bool:
         """Answer with a challenge. False when it is too late."""
-        if self._state != "waiting":
+        if self.state is not WAITING:
             return False
-        self._state = "replaced"
-        await send_response_object(self._send, self._challenge(missing))
+        self.state = REPLACED
+        await send_response_object(self._send, self._guard.challenge(missing))
         return True
 
-    async def _open(self, message: MutableMapping[str, Any] | None = None) -> None:
-        self._state = "open"
-        self._late = self._call.missing is None
+    async def _open(self, message: MutableMapping[str, Any] | None) -> None:
+        self.state = OPEN
+        self._late = self.missing is None
         assert self._start is not None
         await self._send(self._start)
         if message is not None:

@@ -6,13 +6,15 @@ import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from .errors import ConfigurationError
 
 __all__ = ["Client", "ClientDocuments", "Document", "ExternalToken", "Registration", "Resource", "Scope"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,11 @@ class Client:
 
     client_id: str
     redirect_uris: Sequence[str] = ()
-    name: str | None = None
-    secret: str | None = field(default=None, repr=False)
+    client_name: str | None = None
+    """What the consent page calls it; the identifier when unset."""
+    client_secret: str | None = field(default=None, repr=False)
     """At least 16 characters; ``python -m lockstep_oauth keys secret`` makes one."""
-    auth_method: str | None = None
+    token_endpoint_auth_method: str | None = None
     """``none``, ``client_secret_basic``, ``client_secret_post`` or ``private_key_jwt``; unset: what the rest says."""
     jwks: Mapping[str, Any] | None = None
     jwks_uri: str | None = None
@@ -167,9 +170,9 @@ def core_configuration(
     resource: str | Resource | None,
     resources: Sequence[str | Resource] | None,
     scopes: Mapping[str, str | Scope] | Sequence[str | Scope] | None,
-    clients: Sequence[Client],
-    registration: str | Registration,
-    client_documents: bool | ClientDocuments,
+    clients: Sequence[Client | Mapping[str, Any]],
+    registration: str | Registration | Mapping[str, Any],
+    client_documents: bool | ClientDocuments | Mapping[str, Any],
     documents: Mapping[str, Any] | Sequence[Document],
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -210,6 +213,27 @@ def _texts(field: str, value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, (Sequence, set, frozenset)):
         raise ConfigurationError(field, f"a list of texts, not {value!r}; write [{value!r}] for a single one")
     return list(value)
+
+
+def _made(kind: type[T], at: str, value: Any) -> T:
+    """Return an object of that kind; a mapping is read as its fields."""
+    if isinstance(value, Mapping):
+        known = [one.name for one in fields(kind)]  # type: ignore[arg-type]
+        for name in value:
+            if name not in known:
+                meant = next(iter(difflib.get_close_matches(name, known, n=1)), None)
+                hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join(known)}"
+                raise ConfigurationError(f"{at}.{name}", f"this field is not known; {hint}")
+        required = next((one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING), None)  # type: ignore[arg-type]
+        if required is not None and required not in value:
+            raise ConfigurationError(f"{at}.{required}", "missing; this field is required")
+        value = kind(**value)
+    if not isinstance(value, kind):
+        raise ConfigurationError(at, f"{_ALSO.get(at, '')}{kind.__name__}(...), not {value!r}")
+    return value
+
+
+_ALSO = {"registration": '"off", "open", "guarded" or ', "client_documents": "True, False or "}
 
 
 def _without_nones(entry: dict[str, Any]) -> dict[str, Any]:
@@ -273,16 +297,15 @@ def _scopes(scopes: Mapping[str, str | Scope] | Sequence[str | Scope] | None) ->
     ]  # fmt: skip
 
 
-def _client(index: int, client: Client) -> dict[str, Any]:
+def _client(index: int, client: Client | Mapping[str, Any]) -> dict[str, Any]:
     at = f"clients[{index}]"
-    if not isinstance(client, Client):
-        raise ConfigurationError(at, f"a Client(...), not {client!r}")
+    client = _made(Client, at, client)
     return _without_nones({
         "client_id": client.client_id,
-        "client_name": client.name,
+        "client_name": client.client_name,
         "redirect_uris": _texts(f"{at}.redirect_uris", client.redirect_uris) or None,
-        "client_secret": client.secret,
-        "token_endpoint_auth_method": client.auth_method,
+        "client_secret": client.client_secret,
+        "token_endpoint_auth_method": client.token_endpoint_auth_method,
         "jwks": dict(client.jwks) if client.jwks is not None else None,
         "jwks_uri": client.jwks_uri,
         "grant_types": _texts(f"{at}.grant_types", client.grant_types) if client.grant_types is not None else None,
@@ -293,11 +316,10 @@ def _client(index: int, client: Client) -> dict[str, Any]:
     })  # fmt: skip
 
 
-def _registration(registration: str | Registration) -> dict[str, Any]:
+def _registration(registration: str | Registration | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(registration, str):
         registration = Registration(mode=registration)
-    if not isinstance(registration, Registration):
-        raise ConfigurationError("registration", f'"off", "open", "guarded" or a Registration(...), not {registration!r}')
+    registration = _made(Registration, "registration", registration)
     if registration.mode == "guarded" and not registration.initial_access_tokens:
         raise ConfigurationError("registration", 'give the tokens: Registration("guarded", initial_access_tokens=[...])')
     return _without_nones({
@@ -312,11 +334,10 @@ def _optional_seconds(field: str, value: Any) -> Any:
     return None if value is None else _seconds(field, value)
 
 
-def _client_documents(documents: bool | ClientDocuments) -> dict[str, Any]:
+def _client_documents(documents: bool | ClientDocuments | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(documents, bool):
         documents = ClientDocuments(enabled=documents)
-    if not isinstance(documents, ClientDocuments):
-        raise ConfigurationError("client_documents", f"True, False or a ClientDocuments(...), not {documents!r}")
+    documents = _made(ClientDocuments, "client_documents", documents)
     at = "client_documents"
     return _without_nones({
         "enabled": documents.enabled,
@@ -343,16 +364,10 @@ def _documents(documents: Mapping[str, Any] | Sequence[Document]) -> list[dict[s
     return entries
 
 
-_RENAMED = {"client_name": "name", "client_secret": "secret", "token_endpoint_auth_method": "auth_method"}
-
-
 def placed(error: Any, single_resource: bool) -> ConfigurationError:
     """Return the core's complaint with the names that the host wrote."""
     at = getattr(error, "field", None) or getattr(error, "at", "") or "configuration"
     message = getattr(error, "message", str(error))
-    match = re.fullmatch(r"(clients\[\d+\])\.(\w+)", at)
-    if match:
-        at = f"{match[1]}.{_RENAMED.get(match[2], match[2])}"
     if single_resource:
         at = re.sub(r"^resources(\[0\](\.resource)?)?", "resource", at)
     return ConfigurationError(at, message)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
+from typing import Any
 
 __all__ = ["now", "peer_of", "seed"]
 
@@ -26,12 +28,12 @@ def seed() -> bytes:
         return block[:SEED_BYTES]
 
 
-def now(time: object = time.time) -> int:
+def now() -> int:
     """Return whole seconds since 1970."""
-    return int(time())  # type: ignore[operator]
+    return int(time.time())
 
 
-def peer_of(scope: dict[str, object]) -> str:
+def peer_of(scope: Mapping[str, Any]) -> str:
     """Return the peer's address as the server saw it, for budgets and audit events; never out of a header."""
     client = scope.get("client")
-    return client[0] if client else ""  # type: ignore[index]
+    return str(client[0]) if client else ""

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fastmcp.server.auth.auth import AccessToken, AuthProvider
 from pydantic import AnyHttpUrl, PrivateAttr
 from starlette.middleware import Middleware
-from starlette.routing import Route, get_route_path
+from starlette.routing import Route
 
 from .asgi import Endpoints, Protected
 from .mcp import access_token_fields
@@ -68,7 +68,8 @@ class LockstepProvider(AuthProvider):
         guard = Protected(self._auth, app, self._resource, self.required_scopes, origins=None, step_up_only=True)
 
         async def only_the_mcp_endpoint(scope: Any, receive: Any, send: Any) -> None:
-            ours = scope["type"] == "http" and get_route_path(scope).rstrip("/") == (self._mcp_path or "").rstrip("/")
+            path = scope.get("path", "").removeprefix(scope.get("root_path", "")).rstrip("/")
+            ours = scope["type"] == "http" and path == (self._mcp_path or "").rstrip("/")
             await (guard if ours else app)(scope, receive, send)
 
         return only_the_mcp_endpoint

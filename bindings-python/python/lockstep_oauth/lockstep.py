@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from . import configuration
 from ._native import Allowed, Budget, Done, Load, Server
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .fastmcp import LockstepProvider
     from .mcp import McpSeat
     from .starlette import Required
+    from .stores import AnyStore
     from .types import AuditEvent, GrantSummary, Identity
 
 __all__ = ["IssuedToken", "Lockstep"]
@@ -61,9 +62,9 @@ class Lockstep:
         next_parameter: str = "next",
         keys: str | os.PathLike[str] | None = None,
         store: Any = "sqlite:///oauth.db",
-        clients: Sequence[Client] = (),
-        registration: Literal["off", "open", "guarded"] | Registration = "off",
-        client_documents: bool | ClientDocuments = True,
+        clients: Sequence[Client | Mapping[str, Any]] = (),
+        registration: Literal["off", "open", "guarded"] | Registration | Mapping[str, Any] = "off",
+        client_documents: bool | ClientDocuments | Mapping[str, Any] = True,
         consent_page: Callable[..., Any] | None = None,
         may_refresh: Callable[..., Any] | None = None,
         verify_token: Callable[..., Any] | None = None,
@@ -160,13 +161,13 @@ class Lockstep:
         self.audit = AuditTrail(on_event)
         self.tool_scopes: dict[str, tuple[str, ...]] = {}
         self.budget = Budget()
-        self.store = open_store(store)
+        self.store: AnyStore = open_store(store)
         ring = load_keys(keys, os.environ if environment is None else environment, issuer, beside=getattr(self.store, "path", None))
         try:
             self.native = Server(json.dumps(config), ring)
         except (ConfigurationError, MisuseError) as error:
             raise configuration.placed(error, resources is None) from None
-        self._store_is_async = inspect.iscoroutinefunction(self.store.load)
+        self.store_is_async = inspect.iscoroutinefunction(self.store.load)
         self._fetcher = fetcher
 
     @cached_property
@@ -218,7 +219,7 @@ class Lockstep:
         """
         name = self.resource_named(resource, "require")
         known = self.known_scopes(scopes, "require")
-        ways = [way for way in (("api_key", or_api_key), ("session", or_session)) if way[1] is not None]
+        ways = [(kind, way) for kind, way in (("api_key", or_api_key), ("session", or_session)) if way is not None]
         try:
             from .fastapi import Required
         except ModuleNotFoundError as missing:
@@ -237,16 +238,16 @@ class Lockstep:
         """Check the bearer token of an ASGI scope: Allowed, or the Answer to send."""
         headers = scope["headers"]
         exchange = self.native.check(
-            headers, scope.get("query_string", b""), resource, scopes, peer_of(scope), now(), seed()  # type: ignore[arg-type]
+            headers, scope.get("query_string", b""), resource, scopes, peer_of(scope), now(), seed()
         )
         return await self.finish_check(exchange)
 
     async def finish_check(self, exchange: Exchange) -> Allowed | Answer:
         """Move a check to its end. The usual way is one load that does not wait, and nothing else."""
         step = exchange.step
-        if type(step) is Load and not self._store_is_async:
+        if type(step) is Load and not self.store_is_async:
             try:
-                records = self.store.load(step.keys)
+                records: Any = self.store.load(step.keys)
             except StoreError:
                 step = exchange.load_failed()
             else:
@@ -254,7 +255,7 @@ class Lockstep:
         outcome: Any = step.outcome if type(step) is Done else await drive_async(exchange, RequestHost(self, None))
         if type(outcome) is not Allowed:
             self.audit.tell(outcome.events)
-        return outcome
+        return outcome  # type: ignore[no-any-return]
 
     async def check_token(self, token: str, resource: str, scopes: Sequence[str] = ()) -> Identity | None:
         """Return whose token this is, or None when it does not fit."""
@@ -370,7 +371,7 @@ class Lockstep:
         return self.native.issue_personal(subject, name, dict(claims or {}), target, known, seconds, now(), seed())
 
     async def _operate(self, exchange: Exchange) -> Any:
-        outcome = await drive_async(exchange, RequestHost(self, None))
+        outcome: Any = await drive_async(exchange, RequestHost(self, None))
         self.audit.tell(outcome.events)
         return outcome
 
@@ -402,7 +403,7 @@ async def _finished(answer: Any) -> Any:
 def _acknowledged(outcome: Any) -> bool:
     if outcome.kind == "unavailable":
         raise StoreError("the store failed; nothing is certain to be written: try again")
-    return outcome.kind != "not_found"
+    return bool(outcome.kind != "not_found")
 
 
 def _issued(outcome: Any) -> IssuedToken:
@@ -452,11 +453,11 @@ class SyncView:
         return self.revoke_app(subject, grant_id)
 
     def _operate(self, exchange: Exchange) -> Any:
-        outcome = drive(exchange, RequestHost(self._auth, None))
+        outcome: Any = drive(exchange, RequestHost(self._auth, None))
         self._auth.audit.tell(outcome.events)
         return outcome
 
     def _grants(self, subject: str) -> list[GrantSummary]:
-        native, store = self._auth.native, self._auth.store
+        native, store = self._auth.native, cast(Any, self._auth.store)
         (counter,) = store.load([native.subject_counter_key(subject)])
         return native.describe(store.list(subject), native.subject_counter(counter), now())
