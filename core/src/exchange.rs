@@ -6,8 +6,9 @@
 
 use crate::audit::AuditEvent;
 use crate::http::{FetchRequest, Fetched};
-use crate::question::{Decision, Question};
+use crate::question::{Decision, Question, SignInQuestion};
 use crate::store::{Committed, Key, Record, Write};
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -113,6 +114,12 @@ impl Facts {
         self.decisions.iter().find(|(asked, _)| asked == question).map(|(_, decision)| decision)
     }
 
+    /// The decision on who the user is.
+    pub(crate) fn signed_in(&self, question: &SignInQuestion) -> Option<&Decision> {
+        let asked = |(asked, _): &&(Question, Decision)| matches!(asked, Question::SignIn(asked) if asked == question);
+        self.decisions.iter().find(asked).map(|(_, decision)| decision)
+    }
+
     /// Whether a cache write for `key` has been tried.
     pub(crate) fn settled(&self, key: &Key) -> bool {
         self.settled.contains(key)
@@ -123,7 +130,7 @@ impl Facts {
     }
 }
 
-/// The exchange itself, between two steps.
+/// The exchange itself, between two steps. Boxed, since a step is moved many times and this is large.
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Exchange<E> {
@@ -134,11 +141,11 @@ struct Exchange<E> {
 /// Starts an exchange.
 #[allow(private_bounds, reason = "only the core's own rules are exchanges")]
 pub(crate) fn begin<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>>(rule: E) -> Step<E> {
-    Exchange { rule, facts: Facts::default() }.run()
+    Box::new(Exchange { rule, facts: Facts::default() }).run()
 }
 
 impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Exchange<E> {
-    fn run(mut self) -> Step<E> {
+    fn run(mut self: Box<Self>) -> Step<E> {
         self.facts.steps += 1;
         if self.facts.steps > STEPS {
             debug_assert!(false, "an exchange took more steps than any may");
@@ -154,7 +161,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Exchange<E> {
         }
     }
 
-    fn give_up(mut self, what: &'static str) -> Step<E> {
+    fn give_up(mut self: Box<Self>, what: &'static str) -> Step<E> {
         Step::Done(self.rule.unavailable(&mut self.facts, what))
     }
 }
@@ -187,7 +194,7 @@ impl core::error::Error for Misuse {}
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Loading<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     keys: Vec<Key>,
 }
 
@@ -223,7 +230,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Loading<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Committing<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     write: Write,
     gate: bool,
 }
@@ -265,7 +272,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Fetching<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     request: FetchRequest,
 }
 
@@ -287,7 +294,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Fetching<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Deciding<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     question: Question,
 }
 

@@ -31,17 +31,25 @@ const STATE_BYTES: usize = 2048;
 pub(crate) struct Authorize {
     scene: Scene,
     request: HttpRequest,
+    proven: Option<Proven>,
 }
 
 /// A request whose client and redirect are proven: its errors may go to the client.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Proven {
     client: Client,
+    /// The version of the client's registration, when it has one: with another, everything is proven anew.
+    version: Option<u64>,
     redirect: CheckedRedirect,
     state: Option<String>,
     asked: Result<Asked, (&'static Refusal, String)>,
+    question: SignInQuestion,
 }
 
 /// What a faultless request asks for.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Asked {
     scopes: Vec<String>,
     resources: Vec<String>,
@@ -50,18 +58,27 @@ struct Asked {
 
 impl Authorize {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request }
+        Self { scene, request, proven: None }
     }
 
-    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+    fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
+        let proven =
+            match self.proven.take().filter(|proven| version(&self.scene, facts, &proven.client) == proven.version) {
+                Some(proven) => proven,
+                None => self.prove(facts)?,
+            };
+        let decided = self.judge(&proven, facts);
+        self.proven = Some(proven);
+        decided
+    }
+
+    fn judge(&self, proven: &Proven, facts: &mut Facts) -> Result<Answer, Pause> {
         let scene = &self.scene;
-        let form = self.parameters()?;
-        let proven = prove(scene, facts, &form)?;
-        let user = match session::who(scene, facts, &self.request, self.question(&proven))? {
+        let user = match session::who(scene, facts, &self.request, &proven.question)? {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             decision => decision,
         };
-        let asked = match proven.asked {
+        let asked = match &proven.asked {
             Ok(asked) => asked,
             Err((refusal, detail)) => {
                 return Ok(reply::redirect_refusal(
@@ -70,7 +87,7 @@ impl Authorize {
                     &proven.redirect,
                     proven.state.as_deref(),
                     refusal,
-                    &detail,
+                    detail,
                 ));
             }
         };
@@ -79,9 +96,9 @@ impl Authorize {
             grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
             client: proven.client.id.clone(),
             redirect: proven.redirect.as_str().to_string(),
-            state: proven.state,
-            scopes: asked.scopes,
-            resources: asked.resources,
+            state: proven.state.clone(),
+            scopes: asked.scopes.clone(),
+            resources: asked.resources.clone(),
             challenge: asked.challenge.as_str().to_string(),
             expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),
             browser: sealed_by,
@@ -120,23 +137,39 @@ impl Authorize {
         })
     }
 
+    /// Proves the client and the redirect, then reads the rest without judging it a page's matter.
+    fn prove(&self, facts: &mut Facts) -> Result<Proven, Pause> {
+        let scene = &self.scene;
+        let (client, redirect, state, asked) = prove(scene, facts, &self.parameters()?)?;
+        let question = self.question(&client, asked.as_ref().ok());
+        let version = version(scene, facts, &client);
+        Ok(Proven { client, version, redirect, state, asked, question })
+    }
+
     /// The question carries the request itself as the way back: signing in starts it again, with nothing stored.
-    fn question(&self, proven: &Proven) -> SignInQuestion {
+    fn question(&self, client: &Client, asked: Option<&Asked>) -> SignInQuestion {
         let raw = if self.request.method == "POST" { &self.request.body } else { &self.request.query };
-        let query: String = raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)).collect();
-        let asked = proven.asked.as_ref().ok();
+        let mut return_to = format!("{}/authorize?", self.scene.server.config.base_path());
+        return_to.extend(raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)));
         SignInQuestion {
-            return_to: format!("{}/authorize?{query}", self.scene.server.config.base_path()),
-            client_id: proven.client.id.clone(),
-            client_name: proven.client.name.clone(),
+            return_to,
+            client_id: client.id.clone(),
+            client_name: client.name.clone(),
             scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
             resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
         }
     }
 }
 
-/// Proves the client and the redirect, then reads the rest without judging it a page's matter.
-fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause> {
+/// The version of a client's registration as this exchange knows it now.
+fn version(scene: &Scene, facts: &Facts, client: &Client) -> Option<u64> {
+    let key = scene.server.client_key(&client.record_id()?);
+    facts.record(&key).ok().flatten().map(|record| record.version)
+}
+
+type Read = (Client, CheckedRedirect, Option<String>, Result<Asked, (&'static Refusal, String)>);
+
+fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Read, Pause> {
     let id = form.one("client_id").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "client_id"))?;
     let asked_redirect =
         form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
@@ -160,7 +193,7 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause>
         (false, true) => (None, Err(fault(&refusal::AUTHORIZE_STATE))),
         (false, false) => (state, read(scene, form, &client)),
     };
-    Ok(Proven { client, redirect, state, asked })
+    Ok((client, redirect, state, asked))
 }
 
 const ONCE: [&str; 10] = [

@@ -18,6 +18,7 @@ use crate::scope::Scopes;
 use crate::store::{Key, Write};
 use crate::token::{self, Opened, TokenKind};
 use alloc::string::ToString;
+use alloc::vec::Vec;
 
 /// One request to the token endpoint.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Token {
     scene: Scene,
     request: HttpRequest,
     parsed: Option<Result<Parsed, (&'static Refusal, alloc::string::String)>>,
+    /// The client, once it has proven itself.
+    client: Option<VerifiedClient>,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
 }
@@ -37,6 +40,10 @@ struct Parsed {
     presented: Presented,
     kind: TokenKind,
     opened: Option<Opened>,
+    /// The keys of the grant and its subject.
+    keys: Option<[Key; 2]>,
+    /// All that the first load wants.
+    wanted: Vec<Key>,
 }
 
 const ONCE: [&str; 10] = [
@@ -54,37 +61,41 @@ const ONCE: [&str; 10] = [
 
 impl Token {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request, parsed: None, was_current: None }
+        Self { scene, request, parsed: None, client: None, was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let parsed = match &self.parsed {
-            Some(parsed) => parsed.clone(),
-            None => {
-                let parsed = match parse(&self.scene, &self.request) {
-                    Err(Pause::Refuse(refusal, detail)) => Err((refusal, detail)),
-                    Err(_) => Err((&refusal::UNAVAILABLE, "reading a request needs nothing".to_string())),
-                    Ok(parsed) => Ok(parsed),
-                };
-                self.parsed = Some(parsed.clone());
-                parsed
-            }
+        let parsed = self.parsed.take().unwrap_or_else(|| match parse(&self.scene, &self.request) {
+            Err(Pause::Refuse(refusal, detail)) => Err((refusal, detail)),
+            Err(_) => Err((&refusal::UNAVAILABLE, "reading a request needs nothing".to_string())),
+            Ok(parsed) => Ok(parsed),
+        });
+        let decided = match &parsed {
+            Ok(parsed) => self.judge(parsed, facts),
+            Err((refusal, detail)) => Err(Pause::Refuse(refusal, detail.clone())),
         };
-        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail))?;
+        self.parsed = Some(parsed);
+        decided
+    }
+
+    fn judge(&mut self, parsed: &Parsed, facts: &mut Facts) -> Result<Answer, Pause> {
         let scene = &self.scene;
-        let mut wanted = parsed.presented.wanted_keys(scene);
-        let keys = parsed.opened.as_ref().map(|opened| keys(scene, opened));
-        wanted.extend(keys.iter().flatten().cloned());
-        facts.need(&wanted)?;
-        let client = authenticate(scene, facts, &parsed.presented)?;
+        facts.need(&parsed.wanted)?;
+        // INVARIANT: an assertion is judged again after each step, since another exchange may have spent it meanwhile.
+        if self.client.as_ref().is_none_or(VerifiedClient::spends) {
+            self.client = Some(authenticate(scene, facts, &parsed.presented)?);
+        }
         let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
-        let (Some(opened), Some([grant_key, subject_key])) = (&parsed.opened, keys) else { return Err(unknown.into()) };
+        let (Some(client), Some(opened), Some([grant_key, subject_key])) = (&self.client, &parsed.opened, &parsed.keys)
+        else {
+            return Err(unknown.into());
+        };
         let now = scene.env.now;
-        let Some(record) = facts.live(&grant_key, now)? else { return Err(unknown.into()) };
+        let Some(record) = facts.live(grant_key, now)? else { return Err(unknown.into()) };
         let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
         let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
         let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
-        let counter = subject_counter(facts, &subject_key)?;
+        let counter = subject_counter(facts, subject_key)?;
         let was_current = *self.was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
             _ => {
@@ -146,7 +157,10 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let text = one(name).ok_or(Pause::from(missing))?;
     let config = &scene.server.config;
     let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text);
-    Ok(Parsed { form, presented, kind, opened })
+    let keys = opened.as_ref().map(|opened| keys(scene, opened));
+    let mut wanted = presented.wanted_keys(scene);
+    wanted.extend(keys.iter().flatten().cloned());
+    Ok(Parsed { form, presented, kind, opened, keys, wanted })
 }
 
 fn keys(scene: &Scene, opened: &Opened) -> [Key; 2] {
@@ -156,9 +170,9 @@ fn keys(scene: &Scene, opened: &Opened) -> [Key; 2] {
 /// A request that has proven its client and its code or token.
 struct Work<'a> {
     scene: &'a Scene,
-    client: VerifiedClient,
+    client: &'a VerifiedClient,
     grant: Grant,
-    grant_key: Key,
+    grant_key: &'a Key,
     id: [u8; 16],
     subject: [u8; 16],
     moment: Moment,
