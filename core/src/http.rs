@@ -188,6 +188,9 @@ fn form_decode(bytes: &[u8]) -> Result<String, FormFault> {
 
 /// Decodes percent-encoding once; `+` becomes a space when `plus` says so.
 pub(crate) fn percent_decode(bytes: &[u8], plus: bool) -> Result<String, FormFault> {
+    if !bytes.iter().any(|byte| *byte == b'%' || (plus && *byte == b'+')) {
+        return core::str::from_utf8(bytes).map(String::from).map_err(|_| FormFault::NotUtf8);
+    }
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter();
     while let Some(byte) = rest.next() {
