@@ -60,7 +60,7 @@ pub(crate) struct FetchRequest(pub(crate) http::FetchRequest);
 #[pymethods]
 impl FetchRequest {
     #[new]
-    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=("fetch", 30, 60), addresses="public"))]
+    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=("fetch".to_owned(), 30, 60), addresses="public"))]
     fn new(
         url: String,
         method: String,
