@@ -161,7 +161,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Exchange<E> {
         }
     }
 
-    fn give_up(mut self: Box<Self>, what: &'static str) -> Step<E> {
+    fn give_up(&mut self, what: &'static str) -> Step<E> {
         Step::Done(self.rule.unavailable(&mut self.facts, what))
     }
 }
@@ -221,7 +221,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Loading<E> {
     }
 
     /// Goes on without: the store could not be read.
-    pub fn failed(self) -> Step<E> {
+    pub fn failed(mut self) -> Step<E> {
         self.exchange.give_up("the store could not be read")
     }
 }
@@ -319,7 +319,7 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Deciding<E> {
     }
 
     /// Goes on without: the host could not decide.
-    pub fn failed(self) -> Step<E> {
+    pub fn failed(mut self) -> Step<E> {
         self.exchange.give_up("the host could not decide")
     }
 }

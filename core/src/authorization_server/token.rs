@@ -291,7 +291,7 @@ impl Work<'_> {
 
     fn gate(&self, facts: &Facts, next: &Grant) -> Result<Pause, Pause> {
         let value = next.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
-        let record = facts.stored(&self.grant_key)?;
+        let record = facts.stored(self.grant_key)?;
         let expires_at = store_until(&self.scene.server, next);
         Ok(Pause::Gate(Write::over(
             record,
