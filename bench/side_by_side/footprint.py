@@ -9,11 +9,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 RUNS = 20
+FIRST = {"the same in an app that has FastAPI": "import fastapi"}
 PROBE = """
 import os, sys, time
+{first}
 def rss():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -24,6 +27,7 @@ print((time.process_time_ns() - at) / 1e6, (rss() - before) / 1e6)
 STATEMENTS = {
     "import lockstep_oauth": "import lockstep_oauth",
     "from lockstep_oauth import Lockstep": "from lockstep_oauth import Lockstep",
+    "the same in an app that has FastAPI": "from lockstep_oauth import Lockstep",
     "the official SDK's routes": "import mcp.server.auth.routes",
     "cryptography's Rust module": "import cryptography.hazmat.bindings._rust",
 }
@@ -34,10 +38,10 @@ def imports() -> dict[str, tuple[float, float]]:
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in STATEMENTS}
     for turn in range(RUNS + 1):
         for name, statement in STATEMENTS.items():
-            heavy = "mcp." in statement
+            heavy = "mcp." in statement or name in FIRST
             if heavy and turn > RUNS // 4:
                 continue
-            answer = subprocess.run([sys.executable, "-c", PROBE.format(statement=statement)], capture_output=True, check=True, text=True)
+            answer = subprocess.run([sys.executable, "-c", PROBE.format(first=FIRST.get(name, ""), statement=statement)], capture_output=True, check=True, text=True)
             if turn > 0:  # the first run writes the bytecode
                 ms, mb = map(float, answer.stdout.split())
                 found[name].append((ms, mb))
@@ -45,8 +49,9 @@ def imports() -> dict[str, tuple[float, float]]:
 
 
 async def grants(count: int) -> dict[str, float]:
-    """Issue grants through the flow into SQLite; return bytes of the file per grant, before and after a refresh of each."""
-    from lockstep_oauth import Lockstep
+    """Issue grants through the flow into SQLite; return bytes of its files per grant."""
+    from lockstep_oauth import Client, Lockstep
+    from lockstep_oauth._native import keys_generate
     from lockstep_oauth.types import Approve, User
 
     from .in_process import ORIGIN, run
@@ -61,10 +66,6 @@ async def grants(count: int) -> dict[str, float]:
     home = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=home) as directory:
         path = Path(directory, "oauth.db")
-        from lockstep_oauth import Client
-        from lockstep_oauth._native import keys_generate
-        import time
-
         auth = Lockstep(
             issuer=ORIGIN, resource=ORIGIN + "/mcp", scopes={"notes:read": "Read your notes", "notes:write": "Change your notes"},
             keys=keys_generate(int(time.time()) - 60, os.urandom(32)), store=f"sqlite:///{path}", sign_in=sign_in,

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .requests import Request, Response
+from .serve import pin
 from .sides import App, Ours, PyJwtVerifier, Sdk, empty
 
 ORIGIN = "http://127.0.0.1:8787"
@@ -117,6 +118,7 @@ class Worker:
 
 async def main() -> None:
     """Serve commands, one line of JSON each."""
+    pin(0)
     worker = Worker(sys.argv[1])
     for line in sys.stdin:
         command = json.loads(line)

@@ -5,6 +5,7 @@ All servers run at once and are asked in turns, so that whatever else the machin
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import statistics
@@ -15,10 +16,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from .requests import Flow, Request, Response
-from .serve import CPU, LOOPS
+from .serve import CPU, LOOPS, pin
 
 CONNECTIONS = 16
-COUNT, ROUNDS = 320, 5
+COUNT, ROUNDS = 240, 9
 
 
 class Connection:
@@ -176,7 +177,7 @@ def rounds(servers: list[Server]) -> None:
             for answer in server.measure("metadata", [server.flow.metadata()] * COUNT):
                 answer.expect(200)
         for server in order:
-            for answer in server.measure("empty route", [server.flow.empty()] * COUNT):
+            for answer in server.measure(CONTROL, [server.flow.empty()] * COUNT):
                 answer.expect(200)
         if turn == 0:  # warming up
             for server in servers:
@@ -184,19 +185,23 @@ def rounds(servers: list[Server]) -> None:
                 server.spent.clear()
 
 
-KINDS = ("authorize", "redeem", "refresh", "bearer", "revoke", "register", "metadata", "empty route")
+CONTROL = "empty route"
+KINDS = ("authorize", "redeem", "refresh", "bearer", "revoke", "register", "metadata", CONTROL)
 
 
 def measure() -> dict[str, dict[str, dict[str, tuple[float, float]]]]:
     """Return requests per second and CPU microseconds by loop, side and kind."""
     found: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
+    everywhere = os.sched_getaffinity(0)
     for loop in LOOPS:
         servers: list[Server] = []
         try:
             servers += [Server.start("lockstep", loop)]
             servers += [Server.start("sdk", loop)]
+            pin(-1)
             rounds(servers)
         finally:
+            os.sched_setaffinity(0, everywhere)
             for server in servers:
                 server.stop()
         found[loop] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any
@@ -29,8 +30,16 @@ def with_cpu(app: App) -> App:
     return served
 
 
+def pin(which: int) -> None:
+    """Stay on one processor: what serves on the first, what asks on the last. Both sides then get the same one."""
+    available = sorted(os.sched_getaffinity(0))
+    if len(available) > 1:
+        os.sched_setaffinity(0, {available[which]})
+
+
 def main() -> None:
     """Serve until killed."""
+    pin(0)
     name, port, kind = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     loop, http = LOOPS[kind]
     origin = f"http://127.0.0.1:{port}"
