@@ -60,15 +60,15 @@ rust:
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked -p lockstep-oauth
 
 python: $(BUILD)/wheel.stamp
-	cd bindings-python && $(PY) -m pytest -q tests
+	cd bindings-python && $(PY) -m pytest tests
 	cd bindings-python && $(PY) -m mypy.stubtest lockstep_oauth._native --ignore-missing-stub
 
 vectors: $(BUILD)/wheel.stamp
 	cargo run --quiet --locked -p lockstep-conformance --bin bless -- --check
-	cd bindings-python && $(PY) -m pytest -q tests/test_vectors.py
+	cd bindings-python && $(PY) -m pytest tests/test_vectors.py
 
 blackbox: $(BUILD)/wheel.stamp
-	cd conformance && $(PY) -m pytest -q blackbox/tests
+	cd conformance && $(PY) -m pytest blackbox/tests
 	$(PY) conformance/run_blackbox.py
 
 official: $(BUILD)/wheel.stamp
@@ -88,4 +88,4 @@ prove:
 	bash fuzz/prove.sh
 
 clean:
-	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules
+	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules

@@ -13,7 +13,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from conftest import RESOURCE, Host, authorize, check, code_of, headers, make_server, redeem, refresh, tokens
+from conftest import RESOURCE, Host, authorize, check, code_of, headers, make_server, redeem, tokens
 
 from lockstep_oauth.drive import drive, drive_async
 from lockstep_oauth.stores import SQLiteStore
@@ -90,23 +90,23 @@ def main() -> None:
 
     timed("redeem: making the request in this benchmark", lambda: redeem(server, "lsc_x"), 2_000)
     each("redeem: drive, memory (request made before)", code, lambda exchange: drive(exchange, host), 2_000)
-    chain = [tokens(server, host)["refresh_token"]]
+    server, host = make_server(), Host()
+    form_headers = headers(content_type="application/x-www-form-urlencoded")
 
-    def refreshed() -> None:
-        import json
+    def form() -> bytes:
+        return f"grant_type=refresh_token&refresh_token={tokens(server, host)['refresh_token']}&client_id=demo".encode()
 
-        chain[0] = json.loads(drive(refresh(server, chain[0]), host).response.body)["refresh_token"]
+    def refreshed(body: bytes) -> Any:
+        return drive(server.handle("POST", "/token", b"", form_headers, body, "192.0.2.1", NOW, os.urandom(32)), host)
 
-    timed("refresh: whole, with making and reading in this benchmark", refreshed, 2_000)
-    timed("refresh: making and beginning alone", lambda: refresh(server, chain[0]), 2_000)
+    each("refresh: begin and drive, memory", form, refreshed, 1_000)
     timed("authorize: begin to redirect, host approves", lambda: drive(authorize(server), host), 2_000)
 
     with tempfile.TemporaryDirectory() as directory:
         host = Host(store=SQLiteStore(Path(directory) / "oauth.db"))
         access = tokens(server, host)["access_token"]
         timed("check: drive, SQLite", lambda: drive(check(server, access), host), 5_000)
-        chain[0] = tokens(server, host)["refresh_token"]
-        timed("refresh: whole, SQLite, CPU without waiting for the disk", refreshed, 300)
+        each("refresh: begin and drive, SQLite, CPU without the disk", form, refreshed, 100)
         host.store.close()
 
 

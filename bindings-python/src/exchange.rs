@@ -46,6 +46,7 @@ pub(crate) struct Done {
 }
 
 /// The core's typed step of whichever exchange this is.
+#[allow(clippy::large_enum_variant, reason = "one exchange lives in one Python object, and is moved a few times")]
 pub(crate) enum State {
     Http(Step<HttpExchange>),
     Check(Step<CheckExchange>),

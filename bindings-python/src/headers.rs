@@ -60,7 +60,8 @@ pub(crate) struct FetchRequest(pub(crate) http::FetchRequest);
 #[pymethods]
 impl FetchRequest {
     #[new]
-    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=("fetch".to_owned(), 30, 60), addresses="public"))]
+    #[allow(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    #[pyo3(signature = (url, *, method="GET".to_owned(), headers=Vec::new(), body=Vec::new(), limit_bytes=65_536, timeout_ms=10_000, admission=None, addresses="public"))]
     fn new(
         url: String,
         method: String,
@@ -68,10 +69,10 @@ impl FetchRequest {
         body: Vec<u8>,
         limit_bytes: usize,
         timeout_ms: u64,
-        admission: (String, u32, u32),
+        admission: Option<(String, u32, u32)>,
         addresses: &str,
     ) -> PyResult<Self> {
-        let (key, limit, period_seconds) = admission;
+        let (key, limit, period_seconds) = admission.unwrap_or_else(|| ("fetch".to_owned(), 30, 60));
         let admission = http::Admission { key, limit, period_seconds };
         let addresses = address_rule(addresses)?;
         Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, admission, addresses }))

@@ -204,7 +204,7 @@ impl Decision {
 fn read_user(user: &Bound<'_, PyAny>) -> PyResult<question::User> {
     let text = |name: &str| -> PyResult<String> {
         let wrong = || crate::misuse(&format!("user.{name}"), "text; give a lockstep_oauth.User");
-        user.getattr(name).and_then(|text| Ok(text.extract()?)).map_err(|_| wrong())
+        user.getattr(name).and_then(|text| text.extract()).map_err(|_| wrong())
     };
     let claims = json::map(&user.getattr("claims")?, "user.claims")?;
     Ok(question::User { subject: text("subject")?, name: text("name")?, claims })

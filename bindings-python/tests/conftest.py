@@ -17,7 +17,7 @@ import pytest
 
 from lockstep_oauth._native import Budget, Decision, Exchange, Server, SignInQuestion, keys_generate
 from lockstep_oauth.drive import drive
-from lockstep_oauth.errors import FetchError
+from lockstep_oauth.errors import FetchError, OverBudgetError
 from lockstep_oauth.stores import open_store
 from lockstep_oauth.stores.memory import MemoryStore
 from lockstep_oauth.types import User
@@ -42,11 +42,11 @@ def make_server(**changes: Any) -> Server:
 
 
 class NoFetcher:
-    def fetch(self, request: Any) -> Any:
-        raise FetchError("no network in this test")
+    def fetch(self, request: Any, admit: Any) -> Any:
+        raise FetchError("no network in this test") if admit() else OverBudgetError
 
-    async def fetch_async(self, request: Any) -> Any:
-        raise FetchError("no network in this test")
+    async def fetch_async(self, request: Any, admit: Any) -> Any:
+        return self.fetch(request, admit)
 
 
 @dataclass

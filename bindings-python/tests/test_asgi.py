@@ -345,5 +345,8 @@ async def test_a_websocket_needs_a_token_too() -> None:
     async with browser(auth.asgi()) as http:
         token = (await Flow(http).tokens())["access_token"]
     sent.clear()
+    await auth.mcp.step_up(app)(dict(scope), httpx.AsyncClient, send)  # checks nothing itself
+    assert sent == [None]
+    sent.clear()
     await guard({**scope, "headers": [(b"authorization", f"Bearer {token}".encode())]}, httpx.AsyncClient, send)
     assert sent == ["alice"]

@@ -8,6 +8,9 @@ from flow import MCP, ORIGIN, Flow, browser, lockstep, options
 
 from lockstep_oauth import Client, ClientDocuments, ConfigurationError, Document, Lockstep, Registration, Resource, Scope
 
+async def print_later(event: object) -> None: ...
+
+
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"issuer": ""}, "issuer", "https://notes.example"),
     ({"issuer": "http://notes.example"}, "issuer", "https"),
@@ -26,6 +29,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"sign_in": None}, "sign_in", "SignIn"),
     ({"sign_in": "personal"}, "sign_in", "personal_token"),
     ({"sign_in": 7}, "sign_in", "callable"),
+    ({"on_event": print_later}, "on_event", "queue"),
     ({"consent_page": "x.html"}, "consent_page", "callable"),
     ({"clients": [{"redirect_uris": []}]}, "clients[0].client_id", "required"),
     ({"clients": ["a"]}, "clients[0]", "Client(...)"),

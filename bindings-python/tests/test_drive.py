@@ -198,10 +198,10 @@ def test_budgets_are_the_drivers_business(colour: str) -> None:
 @pytest.mark.parametrize(("failure", "logged"), [(FetchError("timed out"), False), (RuntimeError("bug"), True)])
 def test_a_fetch_that_fails_is_the_cores_to_judge(server: Server, colour: str, failure: Exception, logged: bool, caplog: Any) -> None:
     class Failing:
-        def fetch(self, request: Any) -> Any:
+        def fetch(self, request: Any, admit: Any) -> Any:
             raise failure
 
-        async def fetch_async(self, request: Any) -> Any:
+        async def fetch_async(self, request: Any, admit: Any) -> Any:
             raise failure
 
     answer = run(authorize(server, DOCUMENT), Host(fetcher=Failing()), colour)
@@ -216,12 +216,12 @@ def test_a_client_document_is_fetched_and_kept(server: Server, host: Host, colou
     fetched: list[str] = []
 
     class One(NoFetcher):
-        def fetch(self, request: Any) -> Any:
+        def fetch(self, request: Any, admit: Any) -> Any:
             fetched.append(request.url)
             return 200, [(b"Content-Type", b"application/json")], json.dumps(document).encode()
 
-        async def fetch_async(self, request: Any) -> Any:
-            return self.fetch(request)
+        async def fetch_async(self, request: Any, admit: Any) -> Any:
+            return self.fetch(request, admit)
 
     host.fetcher = One()
     for _ in range(3):

@@ -6,7 +6,7 @@
 
 use crate::audit::AuditEvent;
 use crate::http::{FetchRequest, Fetched};
-use crate::question::{Decision, Question, SignInQuestion};
+use crate::question::{Decision, Question};
 use crate::store::{Committed, Key, Record, Write};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -37,7 +37,7 @@ pub enum Step<E: Endpoint> {
 
 /// An endpoint's rule. Implemented inside this crate only.
 #[allow(private_bounds, reason = "the sealing trait keeps the facts private to the core")]
-pub trait Endpoint: Sized + Rule {
+pub trait Endpoint: Sized + Rule<Output = <Self as Endpoint>::Outcome> {
     /// What the exchange ends with.
     type Outcome: fmt::Debug + ModelState;
 }
@@ -114,12 +114,6 @@ impl Facts {
         self.decisions.iter().find(|(asked, _)| asked == question).map(|(_, decision)| decision)
     }
 
-    /// The decision on who the user is.
-    pub(crate) fn signed_in(&self, question: &SignInQuestion) -> Option<&Decision> {
-        let asked = |(asked, _): &&(Question, Decision)| matches!(asked, Question::SignIn(asked) if asked == question);
-        self.decisions.iter().find(asked).map(|(_, decision)| decision)
-    }
-
     /// Whether a cache write for `key` has been tried.
     pub(crate) fn settled(&self, key: &Key) -> bool {
         self.settled.contains(key)
@@ -139,12 +133,11 @@ struct Exchange<E> {
 }
 
 /// Starts an exchange.
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-pub(crate) fn begin<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>>(rule: E) -> Step<E> {
+pub(crate) fn begin<E: Endpoint>(rule: E) -> Step<E> {
     Box::new(Exchange { rule, facts: Facts::default() }).run()
 }
 
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Exchange<E> {
+impl<E: Endpoint> Exchange<E> {
     fn run(mut self: Box<Self>) -> Step<E> {
         self.facts.steps += 1;
         if self.facts.steps > STEPS {
@@ -198,8 +191,7 @@ pub struct Loading<E> {
     keys: Vec<Key>,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Loading<E> {
+impl<E: Endpoint> Loading<E> {
     /// The keys to load, in the order of the answer.
     pub fn keys(&self) -> &[Key] {
         &self.keys
@@ -235,8 +227,7 @@ pub struct Committing<E> {
     gate: bool,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
+impl<E: Endpoint> Committing<E> {
     /// The write to try.
     pub fn write(&self) -> &Write {
         &self.write
@@ -249,11 +240,12 @@ impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Committing<E> {
     pub fn committed(mut self, outcome: Committed) -> Step<E> {
         let facts = &mut self.exchange.facts;
         let key = self.write.key;
-        facts.records.retain(|(known, _)| *known != key);
         if !self.gate {
+            // The rule goes on with what it has fetched: nothing is loaded again.
             facts.settled.push(key);
             return self.exchange.run();
         }
+        facts.records.retain(|(known, _)| *known != key);
         if outcome == Committed::Committed {
             let record =
                 Record { version: self.write.version, value: self.write.value, expires_at: self.write.expires_at };
@@ -276,8 +268,7 @@ pub struct Fetching<E> {
     request: FetchRequest,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Fetching<E> {
+impl<E: Endpoint> Fetching<E> {
     /// The request to send, with its limits.
     pub fn request(&self) -> &FetchRequest {
         &self.request
@@ -298,8 +289,7 @@ pub struct Deciding<E> {
     question: Question,
 }
 
-#[allow(private_bounds, reason = "only the core's own rules are exchanges")]
-impl<E: Endpoint + Rule<Output = <E as Endpoint>::Outcome>> Deciding<E> {
+impl<E: Endpoint> Deciding<E> {
     /// What is asked.
     pub fn question(&self) -> &Question {
         &self.question

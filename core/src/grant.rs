@@ -44,8 +44,8 @@ pub struct Moment {
     pub key: KeyId,
     /// The key that signs JWTs now; empty when access tokens are opaque.
     pub jwt_kid: String,
-    /// Whether this exchange once saw its code or token current or repeatable. Such an exchange never revokes: it
-    /// lost a race, which is no theft.
+    /// Whether this exchange once saw its code or token current or repeatable. Such an exchange never revokes for its
+    /// token's age: it lost a race, which is no theft. Only an `overlap_budget` counts lost races, and may revoke.
     pub was_current: bool,
 }
 

@@ -3,7 +3,7 @@
 use crate::crypto;
 use crate::keys::KeyId;
 use crate::store::GRANT_BYTES;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -154,17 +154,29 @@ fn is_zero_32(value: &u32) -> bool {
 
 /// Fixed-size bytes as base64url.
 mod bytes {
-    use super::{Deserialize, Deserializer, Serializer, ToString, crypto};
-    use alloc::string::String;
-    use serde::de::Error;
+    use super::{Deserializer, Serializer, crypto};
+    use core::fmt;
+    use serde::de::{Error, Visitor};
 
     pub(super) fn serialize<S: Serializer, const N: usize>(bytes: &[u8; N], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&crypto::base64url(bytes))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
-        let text = String::deserialize(from)?;
-        let bytes = crypto::from_base64url(&text).and_then(|bytes| bytes.try_into().ok());
-        bytes.ok_or_else(|| D::Error::custom("not the right number of bytes".to_string()))
+        from.deserialize_str(Bytes)
+    }
+
+    struct Bytes<const N: usize>;
+
+    impl<const N: usize> Visitor<'_> for Bytes<N> {
+        type Value = [u8; N];
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "{N} bytes as base64url")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<[u8; N], E> {
+            crypto::array_from_base64url(text).ok_or_else(|| E::custom("not the right number of bytes"))
+        }
     }
 }

@@ -102,8 +102,10 @@ impl HttpResponse {
     }
 
     /// A JSON response.
-    pub fn json(status: u16, body: &serde_json::Value) -> Self {
-        Self { status, headers: Vec::new(), body: body.to_string().into_bytes() }
+    pub fn json(status: u16, body: &impl serde::Serialize) -> Self {
+        let written = serde_json::to_vec(body);
+        debug_assert!(written.is_ok(), "what we answer has names for keys");
+        Self { status, headers: Vec::with_capacity(6), body: written.unwrap_or_default() }
             .with("Content-Type", "application/json")
     }
 
@@ -188,8 +190,9 @@ fn form_decode(bytes: &[u8]) -> Result<String, FormFault> {
 
 /// Decodes percent-encoding once; `+` becomes a space when `plus` says so.
 pub(crate) fn percent_decode(bytes: &[u8], plus: bool) -> Result<String, FormFault> {
-    if !bytes.iter().any(|byte| *byte == b'%' || (plus && *byte == b'+')) {
-        return core::str::from_utf8(bytes).map(String::from).map_err(|_| FormFault::NotUtf8);
+    let encoded = |byte: &u8| *byte == b'%' || (plus && *byte == b'+');
+    if !bytes.iter().any(encoded) {
+        return String::from_utf8(bytes.to_vec()).map_err(|_| FormFault::NotUtf8);
     }
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut rest = bytes.iter();

@@ -42,6 +42,9 @@ refusals! {
     METHOD = "http.method", 405, "invalid_request",
         "This endpoint does not support that method.",
         "RFC 9110 §15.5.6", "The `Allow` header names the methods that work.";
+    FRAMING = "http.framing", 400, "invalid_request",
+        "The request says in two ways how long it is.",
+        "RFC 9112 §6.1", "`Transfer-Encoding` beside `Content-Length`: a proxy and the server may disagree on where the request ends, which is how requests are smuggled. The client, or a proxy, must send one.";
     UNAVAILABLE = "server.unavailable", 503, "temporarily_unavailable",
         "The server cannot answer right now. Try again in a moment.",
         "RFC 6749 §4.1.2.1", "The store failed, a write would not settle after three tries, a key is missing, or the host could not decide; the event's detail says which. Nothing was lost; the client may retry.";

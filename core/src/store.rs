@@ -22,8 +22,8 @@ pub struct Key(String);
 
 impl Key {
     pub(crate) fn new(issuer_hash: &[u8], kind: &str, id: &str) -> Self {
-        let mut key = crypto::base64url(issuer_hash);
-        key.reserve(kind.len() + id.len() + 2);
+        let mut key = String::with_capacity(issuer_hash.len() * 2 + kind.len() + id.len() + 2);
+        crypto::push_base64url(&mut key, issuer_hash);
         key.push('/');
         key.push_str(kind);
         key.push('/');

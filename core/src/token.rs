@@ -164,8 +164,10 @@ pub(crate) fn derive(
     let mut named = Vec::with_capacity(key.id.len() + sealed.len());
     named.extend_from_slice(&key.id);
     named.extend_from_slice(&sealed);
-    let mut token = String::from(prefixes.of(body.kind));
-    token.push_str(&crypto::base64url(&named));
+    let prefix = prefixes.of(body.kind);
+    let mut token = String::with_capacity(prefix.len() + named.len() * 4 / 3 + 1);
+    token.push_str(prefix);
+    crypto::push_base64url(&mut token, &named);
     token
 }
 

@@ -55,6 +55,9 @@ def tuning() -> dict[str, int]:
     return {option: int(os.environ[name]) for name, option in names.items() if name in os.environ}
 
 
+BUDGET = int(os.environ.get("EXAMPLE_BUDGET", "60"))  # registrations an hour, and document fetches a minute
+
+
 def known_clients() -> list[Client]:
     """Clients that need not register. These few are for the tests; most apps know none in advance."""
     clients = json.loads((Path(__file__).parent / "fixture.json").read_text())["clients"]
@@ -71,9 +74,10 @@ auth = Lockstep(
     },
     store=f"sqlite:///{os.environ.get('LOCKSTEP_DB', 'oauth.db')}",
     sign_in=current_user,
-    registration="open",
+    registration={"mode": "open", "per_hour": BUDGET},
     clients=known_clients(),
-    client_documents={"loopback": True},  # development only: lets a client on this machine publish its document over http
+    access_token_format=os.environ.get("EXAMPLE_TOKENS", "opaque"),
+    client_documents={"loopback": True, "per_minute": BUDGET},  # development only: lets a client on this machine publish its document over http
     **tuning(),
 )
 
@@ -141,7 +145,8 @@ def api_add(note: dict[str, str], user: Annotated[Identity, Depends(auth.require
 
 
 def page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    return HTMLResponse(f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{body}", status)
+    unframed = {"X-Frame-Options": "DENY", "Content-Security-Policy": "frame-ancestors 'none'"}
+    return HTMLResponse(f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title><h1>{title}</h1>{body}", status, unframed)
 
 
 def local(path: str) -> str:
@@ -154,8 +159,8 @@ def login_form(next: str = "/account", wrong: bool = False) -> HTMLResponse:
     hint = "<p>That was not right.</p>" if wrong else ""
     return page("Sign in", f"""{hint}<form method=post action=/login>
         <input type=hidden name=next value="{html.escape(local(next))}">
-        <p><label>User <input name=username autofocus></label> (alice)
-        <p><label>Password <input name=password type=password></label> (wonderland)
+        <p><label>User <input name=username autocomplete=username autofocus></label> (alice)
+        <p><label>Password <input name=password type=password autocomplete=current-password></label> (wonderland)
         <p><button>Sign in</button></form>""", 403 if wrong else 200)
 
 
@@ -178,7 +183,7 @@ async def account(request: Request) -> HTMLResponse | RedirectResponse:
     if name is None:
         return RedirectResponse("/login", 303)
     apps = await auth.connected_apps(name)
-    rows = "".join(f"<li>{html.escape(a.client_name or a.client_id)}: {html.escape(' '.join(a.scopes))}" for a in apps)
+    rows = "".join(f"<li>{html.escape(a.name or a.client_id)}: {html.escape(' '.join(a.scopes))}" for a in apps)
     return page("Your account", f"""<p>Signed in as {html.escape(name)}.<h2>Connected apps</h2><ul>{rows or "<li>none"}</ul>
         <form method=post action=/account/sign-out-everywhere><button>Disconnect all</button></form>""")
 

@@ -378,7 +378,7 @@ class FetchRequest:
         body: bytes = ...,
         limit_bytes: int = 65_536,
         timeout_ms: int = 10_000,
-        admission: tuple[str, int, int] = ...,
+        admission: tuple[str, int, int] | None = None,
         addresses: str = "public",
     ) -> FetchRequest: ...
     @property

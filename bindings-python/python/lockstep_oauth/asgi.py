@@ -163,7 +163,8 @@ class Protected:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard one connection. This is the hot path: microseconds count here, and nowhere else in this file."""
         if scope["type"] != "http":
-            await (self._websocket if scope["type"] == "websocket" else self._app)(scope, receive, send)
+            checked_here = scope["type"] == "websocket" and not self._step_up_only
+            await (self._websocket if checked_here else self._app)(scope, receive, send)
             return
         credentials = []
         for pair in scope["headers"]:

@@ -6,9 +6,12 @@ They never hold a token, code, secret or verifier.
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
+
+from .errors import ConfigurationError
 
 if TYPE_CHECKING:
     from .types import AuditEvent
@@ -27,6 +30,8 @@ class AuditTrail:
     __slots__ = ("_hook",)
 
     def __init__(self, hook: Callable[[AuditEvent], object] | None) -> None:
+        if hook is not None and (not callable(hook) or inspect.iscoroutinefunction(hook)):
+            raise ConfigurationError("on_event", f"a plain function of one event, not {hook!r}; let it put the event into a queue of yours")
         self._hook = hook
 
     def tell(self, events: Iterable[AuditEvent]) -> None:

@@ -318,6 +318,10 @@ class Lockstep:
         """End a personal token. False when the user has no such token."""
         return await self.revoke_app(subject, grant_id)
 
+    async def close(self) -> None:
+        """Let go of the store's files and connections, when the app shuts down."""
+        await _finished(self.store.close())
+
     @cached_property
     def sync(self) -> SyncView:
         """The same operations without async, for stores that do not wait."""
@@ -418,6 +422,10 @@ class SyncView:
 
     def __init__(self, auth: Lockstep) -> None:
         self._auth = auth
+
+    def close(self) -> None:
+        """Let go of the store's files and connections."""
+        self._auth.store.close()
 
     def connected_apps(self, subject: str) -> list[GrantSummary]:
         """List the apps that a user has connected, newest first."""

@@ -112,7 +112,8 @@ class McpSeat:
         """Say which scopes a call of each tool needs, by the tool's name.
 
         The guard (``auth.protect``, ``auth.mcp.step_up``) reads which tool is called and answers 403 with a challenge
-        before the tool runs. The names hold for every MCP server behind this Lockstep.
+        before the tool runs. The names hold for every MCP server behind this Lockstep. What one tool calls on its own
+        is not seen here: `requires` is, wherever the call comes from.
         """
         for tool, scopes in tools.items():
             wanted = [scopes] if isinstance(scopes, str) else list(scopes)

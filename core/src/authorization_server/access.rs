@@ -1,7 +1,7 @@
 //! JWT access tokens of our own, read back (RFC 9068 §4).
 
-use super::Server;
 use super::mint::{GENERATION_CLAIM, GRANT_CLAIM};
+use super::server::Server;
 use crate::crypto;
 use crate::jose::{Accept, Algorithm, AudienceRule, Expect, Unverified};
 use crate::token::GrantId;

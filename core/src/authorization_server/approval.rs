@@ -1,11 +1,11 @@
 //! Turning a person's yes into a grant and its code: one conditional write, repeatable by the same person.
 
-use super::Server;
 use super::clients::registered::Registration;
 use super::clients::{Client, Origin};
 use super::config::{OFFLINE_ACCESS, RefreshPolicy};
 use super::reply;
 use super::rule::{Answer, Pause, Scene};
+use super::server::Server;
 use super::ticket::Ticket;
 use crate::crypto;
 use crate::exchange::Facts;
@@ -136,6 +136,9 @@ fn extend_registration(scene: &Scene, facts: &Facts, client: &Client, until: u64
     let record = facts.live(&key, scene.env.now)?.ok_or(Pause::from(&refusal::CLIENT_UNKNOWN))?;
     let mut registration =
         Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
+    if registration.deleted {
+        return Err(Pause::because(&refusal::CLIENT_UNKNOWN, client.id.clone()));
+    }
     // Within a day of the wanted end is close enough: not every approval should rewrite the registration.
     if registration.expires_at.saturating_add(86_400) >= until {
         return Ok(());

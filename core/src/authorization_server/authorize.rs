@@ -31,6 +31,9 @@ const STATE_BYTES: usize = 2048;
 pub(crate) struct Authorize {
     scene: Scene,
     request: HttpRequest,
+    form: Result<Form, &'static Refusal>,
+    /// The request itself as a path and query: signing in starts it again, with nothing stored.
+    return_to: String,
     proven: Option<Proven>,
 }
 
@@ -39,12 +42,9 @@ pub(crate) struct Authorize {
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Proven {
     client: Client,
-    /// The version of the client's registration, when it has one: with another, everything is proven anew.
-    version: Option<u64>,
     redirect: CheckedRedirect,
     state: Option<String>,
     asked: Result<Asked, (&'static Refusal, String)>,
-    question: SignInQuestion,
 }
 
 /// What a faultless request asks for.
@@ -58,37 +58,34 @@ struct Asked {
 
 impl Authorize {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request, proven: None }
+        let form = parameters(&request);
+        let raw = if request.method == "POST" { &request.body } else { &request.query };
+        let base = scene.server.config.base_path();
+        let mut return_to = String::with_capacity(base.len() + raw.len() + 11);
+        return_to.push_str(base);
+        return_to.push_str("/authorize?");
+        return_to.extend(raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)));
+        Self { scene, request, form, return_to, proven: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let proven =
-            match self.proven.take().filter(|proven| version(&self.scene, facts, &proven.client) == proven.version) {
-                Some(proven) => proven,
-                None => self.prove(facts)?,
-            };
-        let decided = self.judge(&proven, facts);
-        self.proven = Some(proven);
-        decided
-    }
-
-    fn judge(&self, proven: &Proven, facts: &mut Facts) -> Result<Answer, Pause> {
         let scene = &self.scene;
-        let user = match session::who(scene, facts, &self.request, &proven.question)? {
+        let form = self.form.as_ref().map_err(|refusal| Pause::from(*refusal))?;
+        let proven = match self.proven.take() {
+            Some(proven) => proven,
+            None => prove(scene, facts, form)?,
+        };
+        let proven = &*self.proven.insert(proven);
+        let question = question(&self.return_to, proven);
+        let user = match session::who(scene, facts, &self.request, question)? {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             decision => decision,
         };
         let asked = match &proven.asked {
             Ok(asked) => asked,
             Err((refusal, detail)) => {
-                return Ok(reply::redirect_refusal(
-                    scene,
-                    facts,
-                    &proven.redirect,
-                    proven.state.as_deref(),
-                    refusal,
-                    detail,
-                ));
+                let state = proven.state.as_deref();
+                return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
             }
         };
         let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
@@ -124,52 +121,33 @@ impl Authorize {
             )),
         }
     }
+}
 
-    fn parameters(&self) -> Result<Form, Pause> {
-        let posted = self.request.method == "POST";
-        if posted && !self.request.is_media_type("application/x-www-form-urlencoded") {
-            return Err(Pause::from(&refusal::AUTHORIZE_MALFORMED));
-        }
-        let (bytes, limit) = if posted { (&self.request.body, BODY_BYTES) } else { (&self.request.query, QUERY_BYTES) };
-        Form::parse(bytes, limit).map_err(|fault| match fault {
-            FormFault::TooLarge => Pause::from(&refusal::AUTHORIZE_LIMITS),
-            FormFault::Malformed | FormFault::NotUtf8 => Pause::from(&refusal::AUTHORIZE_MALFORMED),
-        })
+fn parameters(request: &HttpRequest) -> Result<Form, &'static Refusal> {
+    let posted = request.method == "POST";
+    if posted && !request.is_media_type("application/x-www-form-urlencoded") {
+        return Err(&refusal::AUTHORIZE_MALFORMED);
     }
+    let (bytes, limit) = if posted { (&request.body, BODY_BYTES) } else { (&request.query, QUERY_BYTES) };
+    Form::parse(bytes, limit).map_err(|fault| match fault {
+        FormFault::TooLarge => &refusal::AUTHORIZE_LIMITS,
+        FormFault::Malformed | FormFault::NotUtf8 => &refusal::AUTHORIZE_MALFORMED,
+    })
+}
 
-    /// Proves the client and the redirect, then reads the rest without judging it a page's matter.
-    fn prove(&self, facts: &mut Facts) -> Result<Proven, Pause> {
-        let scene = &self.scene;
-        let (client, redirect, state, asked) = prove(scene, facts, &self.parameters()?)?;
-        let question = self.question(&client, asked.as_ref().ok());
-        let version = version(scene, facts, &client);
-        Ok(Proven { client, version, redirect, state, asked, question })
-    }
-
-    /// The question carries the request itself as the way back: signing in starts it again, with nothing stored.
-    fn question(&self, client: &Client, asked: Option<&Asked>) -> SignInQuestion {
-        let raw = if self.request.method == "POST" { &self.request.body } else { &self.request.query };
-        let mut return_to = format!("{}/authorize?", self.scene.server.config.base_path());
-        return_to.extend(raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)));
-        SignInQuestion {
-            return_to,
-            client_id: client.id.clone(),
-            client_name: client.name.clone(),
-            scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
-            resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
-        }
+fn question(return_to: &str, proven: &Proven) -> SignInQuestion {
+    let asked = proven.asked.as_ref().ok();
+    SignInQuestion {
+        return_to: return_to.to_string(),
+        client_id: proven.client.id.clone(),
+        client_name: proven.client.name.clone(),
+        scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
+        resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
     }
 }
 
-/// The version of a client's registration as this exchange knows it now.
-fn version(scene: &Scene, facts: &Facts, client: &Client) -> Option<u64> {
-    let key = scene.server.client_key(&client.record_id()?);
-    facts.record(&key).ok().flatten().map(|record| record.version)
-}
-
-type Read = (Client, CheckedRedirect, Option<String>, Result<Asked, (&'static Refusal, String)>);
-
-fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Read, Pause> {
+/// Proves the client and the redirect, then reads the rest without judging it a page's matter.
+fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause> {
     let id = form.one("client_id").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "client_id"))?;
     let asked_redirect =
         form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
@@ -193,7 +171,7 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Read, Pause> {
         (false, true) => (None, Err(fault(&refusal::AUTHORIZE_STATE))),
         (false, false) => (state, read(scene, form, &client)),
     };
-    Ok((client, redirect, state, asked))
+    Ok(Proven { client, redirect, state, asked })
 }
 
 const ONCE: [&str; 10] = [

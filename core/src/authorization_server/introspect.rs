@@ -94,12 +94,16 @@ impl Introspect {
         let Some(seen) = super::access::read_jwt(server, text, scene.env.now) else { return Ok(None) };
         let (grant_key, subject_key) =
             (server.grant_key(&seen.grant), server.subject_key(&server.subject_id(&seen.subject)));
-        facts.need(&[grant_key.clone(), subject_key.clone()])?;
+        let client = super::clients::registered::record_id(&seen.client);
+        let mut wanted = alloc::vec![grant_key.clone(), subject_key.clone()];
+        wanted.extend(client.iter().map(|id| server.client_key(id)));
+        facts.need(&wanted)?;
         let counter = subject_counter(facts, &subject_key)?;
         let Some(grant) = facts.live(&grant_key, scene.env.now)?.and_then(|record| Grant::decode(&record.value)) else {
             return Ok(None);
         };
-        if !grant.is_alive(scene.env.now, counter) || seen.generation <= grant.access_floor {
+        let is_gone = super::clients::registered::is_gone(scene, facts, client.as_ref())?;
+        if is_gone || !grant.is_alive(scene.env.now, counter) || seen.generation <= grant.access_floor {
             return Ok(None);
         }
         let resource = grant.resources.iter().position(|resource| *resource == seen.resource);

@@ -1,6 +1,6 @@
 //! The public keys of our JWT access tokens. A key is published before it signs, and until its last token has expired.
 
-use super::Server;
+use super::server::Server;
 use crate::http::HttpResponse;
 use alloc::vec::Vec;
 use serde_json::{Value, json};

@@ -103,7 +103,9 @@ impl Manage {
         if !never.is_empty() {
             return Err(wrong("an update must not hold registration members"));
         }
-        if let Some(secret) = asked.get("client_secret") {
+        let own = stored.stamp == crypto::base64url(&self.scene.stamp());
+        // After this exchange's own write the secret that it named may be gone already.
+        if let Some(secret) = asked.get("client_secret").filter(|_| !own) {
             let matches =
                 secret.as_str().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
             if !matches {
@@ -112,7 +114,6 @@ impl Manage {
         }
         let issued = Issued::draw(&self.scene, &metadata);
         // A secret that is already there stays; only a client that had none is given one.
-        let own = stored.stamp == crypto::base64url(&self.scene.stamp());
         let fresh =
             issued.secret.as_ref().is_some_and(|secret| stored.secret_hash.as_deref() == Some(hash(secret).as_str()));
         let needed = issued.secret.is_some() && (stored.secret_hash.is_none() || (own && fresh));

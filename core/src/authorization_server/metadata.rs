@@ -1,9 +1,8 @@
 //! The discovery documents: RFC 8414 at every form that clients probe, and RFC 9728. Only what is really there is named.
 
-use super::Route;
-use super::config::{Config, OFFLINE_ACCESS, RefreshPolicy, RegistrationMode};
+use super::config::{Config, OFFLINE_ACCESS, PROTECTED_RESOURCE, RefreshPolicy, RegistrationMode};
+use super::route::Route;
 use crate::http::HttpResponse;
-use crate::uri::Uri;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -11,7 +10,6 @@ use serde_json::{Map, Value, json};
 
 const AUTHORIZATION_SERVER: &str = "oauth-authorization-server";
 const OPENID: &str = "openid-configuration";
-const PROTECTED_RESOURCE: &str = "oauth-protected-resource";
 const MAX_AGE: &str = "public, max-age=300";
 
 /// The document behind `/.well-known/{rest}`.
@@ -29,7 +27,7 @@ pub(crate) fn route(config: &Config, rest: &str) -> Option<Route> {
     }
     let path = rest.strip_prefix(PROTECTED_RESOURCE)?;
     let at = |index: usize| config.resources.get(index).map(|_| Route::ResourceMetadata(index));
-    let by_path = config.resources.iter().position(|resource| resource_path(&resource.identifier) == path);
+    let by_path = config.resources.iter().position(|resource| resource.path() == path);
     match by_path {
         Some(index) => at(index),
         None if path.is_empty() || path == "/" => at(0),
@@ -50,26 +48,12 @@ pub(crate) fn paths(config: &Config) -> Vec<String> {
     }
     paths.push(format!("/.well-known/{PROTECTED_RESOURCE}"));
     for resource in &config.resources {
-        let path = format!("/.well-known/{PROTECTED_RESOURCE}{}", resource_path(&resource.identifier));
+        let path = format!("/.well-known/{PROTECTED_RESOURCE}{}", resource.path());
         if !paths.contains(&path) {
             paths.push(path);
         }
     }
     paths
-}
-
-/// What is inserted after the well-known string: the path, without a slash right after the host (RFC 9728 §3.1).
-fn resource_path(identifier: &str) -> String {
-    let Ok(uri) = Uri::parse(identifier) else { return String::new() };
-    let path = if uri.path() == "/" { "" } else { uri.path() };
-    path.to_string()
-}
-
-/// The absolute URL of a resource's metadata, for challenges.
-pub(crate) fn resource_metadata_url(config: &Config, index: usize) -> String {
-    let identifier = config.resources.get(index).map(|resource| resource.identifier.as_str()).unwrap_or_default();
-    let origin = Uri::parse(identifier).ok().and_then(|uri| uri.origin()).unwrap_or_default();
-    format!("{origin}/.well-known/{PROTECTED_RESOURCE}{}", resource_path(identifier))
 }
 
 /// The authorization server's metadata (RFC 8414).

@@ -1,14 +1,15 @@
 //! What a successful token request answers with. Functions of the record and the selection alone, so they repeat.
 
-use super::Server;
 use super::rule::{Pause, Scene};
+use super::server::Server;
 use crate::crypto;
 use crate::grant::Grant;
 use crate::jose;
 use crate::token::{self, GrantId, RecordId, TokenKind};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 /// The claim by which an aware resource finds the grant of a JWT access token.
 pub(crate) const GRANT_CLAIM: &str = "grant_id";
@@ -30,7 +31,18 @@ pub(crate) fn scope_names(server: &Server, grant: &Grant, resource: u8, scopes: 
     understood.map(|(_, name)| name.clone()).collect()
 }
 
-/// The body of a token answer; `None` when the generation's key is no longer in the ring.
+/// The body of a token answer. The members are in the order of their names, as in every other JSON that we write.
+#[derive(Serialize)]
+pub(crate) struct TokenAnswer {
+    access_token: String,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    scope: String,
+    token_type: &'static str,
+}
+
+/// The answer of the current generation; `None` when its key is no longer in the ring.
 pub(crate) fn tokens(
     scene: &Scene,
     grant: &Grant,
@@ -39,32 +51,25 @@ pub(crate) fn tokens(
     client: Option<RecordId>,
     resource: u8,
     scopes: u64,
-) -> Option<Value> {
+) -> Option<TokenAnswer> {
     let server = &scene.server;
-    let (config, hash) = (&server.config, &server.config.issuer_hash);
     let key = server.ring.key(&grant.generation.key)?;
+    let derive = |body| token::derive(&server.config.prefixes, key, &server.config.issuer_hash, &grant.salt, &body);
     let names = scope_names(server, grant, resource, scopes);
-    let access = if grant.generation.jwt_kid.is_empty() {
-        let body = grant.body(TokenKind::Access, id, subject, client, resource, scopes);
-        token::derive(&config.prefixes, key, hash, &grant.salt, &body)
+    let access_token = if grant.generation.jwt_kid.is_empty() {
+        derive(grant.body(TokenKind::Access, id, subject, client, resource, scopes))
     } else {
         jwt(server, grant, &id, resource, scopes, &names)?
     };
-    let mut body = Map::new();
-    body.insert("access_token".to_string(), access.into());
-    body.insert("token_type".to_string(), "Bearer".into());
-    let left = grant.generation.access_expires_at.saturating_sub(grant.effective_time(scene.env.now));
-    body.insert("expires_in".to_string(), left.into());
-    body.insert("scope".to_string(), names.join(" ").into());
-    if grant.refreshable {
-        // The refresh token always carries the whole grant (OAuth 2.1 §4.3.3).
-        let refresh = grant.body(TokenKind::Refresh, id, subject, client, 0, u64::MAX);
-        body.insert(
-            "refresh_token".to_string(),
-            token::derive(&config.prefixes, key, hash, &grant.salt, &refresh).into(),
-        );
-    }
-    Some(Value::Object(body))
+    // The refresh token always carries the whole grant (OAuth 2.1 §4.3.3).
+    let refresh = || derive(grant.body(TokenKind::Refresh, id, subject, client, 0, u64::MAX));
+    Some(TokenAnswer {
+        access_token,
+        expires_in: grant.generation.access_expires_at.saturating_sub(grant.effective_time(scene.env.now)),
+        refresh_token: grant.refreshable.then(refresh),
+        scope: names.join(" "),
+        token_type: "Bearer",
+    })
 }
 
 fn jwt(server: &Server, grant: &Grant, id: &GrantId, resource: u8, scopes: u64, names: &[String]) -> Option<String> {

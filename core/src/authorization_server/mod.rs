@@ -1,7 +1,10 @@
 //! The authorization server role: one file an endpoint, and none imports another.
 
 pub mod config;
+mod config_clients;
 mod config_reader;
+pub(crate) mod server;
+pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod reply;
 pub(crate) mod page;
@@ -25,106 +28,19 @@ pub(crate) mod register;
 pub(crate) mod manage;
 pub mod operations;
 
-use crate::crypto;
 use crate::env::Env;
-use crate::exchange::{self, Act, Endpoint, Facts, Misuse, Rule, Shared, Step};
+use crate::exchange::{self, Act, Endpoint, Facts, Rule, Step};
 use crate::http::{HttpRequest, HttpResponse};
-use crate::keys::KeyRing;
 use crate::refusal;
-use crate::store::Key;
-use crate::token::RecordId;
 use alloc::format;
 use alloc::string::String;
-use config::{Config, RegistrationMode};
+use config::RegistrationMode;
+pub use route::Route;
 pub use rule::Answer;
 use rule::Scene;
-
-/// A checked configuration and its keys: what every exchange looks at and none changes.
-#[derive(Debug)]
-#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
-pub(crate) struct Server {
-    pub(crate) config: Config,
-    pub(crate) ring: KeyRing,
-}
-
-impl Server {
-    pub(crate) fn key(&self, kind: &str, id: &str) -> Key {
-        Key::new(&self.config.issuer_hash, kind, id)
-    }
-
-    pub(crate) fn grant_key(&self, id: &[u8; 16]) -> Key {
-        self.key("grant", &crypto::base64url(id))
-    }
-
-    pub(crate) fn client_key(&self, id: &RecordId) -> Key {
-        self.key("client", &crypto::base64url(id))
-    }
-
-    pub(crate) fn subject_key(&self, id: &RecordId) -> Key {
-        self.key("subject", &crypto::base64url(id))
-    }
-
-    /// The record that holds a subject's counter.
-    pub(crate) fn subject_id(&self, subject: &str) -> RecordId {
-        let hash = crypto::sha256(&[b"subject", &self.config.issuer_hash, subject.as_bytes()]);
-        hash.first_chunk::<16>().copied().unwrap_or_default()
-    }
-}
-
-/// An authorization server together with the resources it protects.
-///
-/// It is immutable and cheap to clone. Every request is an exchange of its own.
-#[derive(Clone, Debug)]
-pub struct AuthorizationServer {
-    pub(crate) server: Shared<Server>,
-}
-
-/// Which endpoint a path belongs to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Route {
-    /// Authorization server metadata.
-    Metadata,
-    /// Protected resource metadata of the resource at that index.
-    ResourceMetadata(usize),
-    /// A document that the host supplied, by index.
-    Document(usize),
-    /// The authorization endpoint.
-    Authorize,
-    /// Where the consent form is posted, and where a user comes back to after signing in.
-    Consent,
-    /// The built-in sign-in.
-    SignIn,
-    /// The token endpoint.
-    Token,
-    /// The revocation endpoint.
-    Revoke,
-    /// The introspection endpoint.
-    Introspect,
-    /// The registration endpoint.
-    Register,
-    /// The management endpoint of one registration.
-    Manage(String),
-    /// The JWT keys.
-    Jwks,
-}
+pub use server::AuthorizationServer;
 
 impl AuthorizationServer {
-    /// Joins a configuration and its keys.
-    ///
-    /// # Errors
-    /// `Misuse` when the two do not fit together.
-    pub fn new(config: Config, ring: KeyRing) -> Result<Self, Misuse> {
-        if config.jwt && ring.jwt.is_empty() {
-            return Err(Misuse::new("keys", "JWT access tokens need a signing key; rotate the ring to add one"));
-        }
-        Ok(Self { server: Shared::new(Server { config, ring }) })
-    }
-
-    /// The configuration.
-    pub fn config(&self) -> &Config {
-        &self.server.config
-    }
-
     /// The endpoint that a path at the issuer's origin belongs to; `None` when it is not ours.
     pub fn route(&self, path: &str) -> Option<Route> {
         let config = &self.server.config;
@@ -169,6 +85,10 @@ impl AuthorizationServer {
             && let Some(response) = reply::preflight(&route)
         {
             return Step::Done(reply::plain(response));
+        }
+        if request.has_header("transfer-encoding") && request.has_header("content-length") {
+            let facts = &mut Facts::default();
+            return Step::Done(reply::refused(&scene, &refusal::FRAMING, "", reply::Shape::Json, facts));
         }
         let allowed = allowed_methods(&route);
         if !allowed.contains(&request.method.as_str()) {
@@ -255,6 +175,7 @@ pub struct HttpExchange(HttpRule);
 
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
+#[allow(clippy::large_enum_variant, reason = "one rule lives at a time, and is moved a few times")]
 enum HttpRule {
     Authorize(authorize::Authorize),
     Consent(consent::Consent),

@@ -2,9 +2,9 @@
 //!
 //! The host has authenticated the user; these operations check nothing about that.
 
-use super::AuthorizationServer;
 use super::approval::{counter_value, labels, store_until, subject_counter};
 use super::rule::{Ending, Pause, Scene};
+use super::server::AuthorizationServer;
 use crate::audit::AuditEvent;
 use crate::crypto;
 use crate::env::Env;
@@ -142,6 +142,9 @@ impl AuthorizationServer {
                 message: format!("`{unknown}` is not one of the configured scopes"),
             });
         }
+        if !scopes.is_empty() && scopes.iter().all(|name| name == super::config::OFFLINE_ACCESS) {
+            return Err(Misuse::new("scopes", "a personal access token has nothing to refresh; name another scope"));
+        }
         if !(1..=10 * 365 * 86_400).contains(expires_in) {
             return Err(Misuse::new("expires_in", "between one second and ten years"));
         }
@@ -253,7 +256,12 @@ impl OperationExchange {
         let index = if resource.is_empty() { 0 } else { config.resource_table.find(resource).unwrap_or(0) };
         let resource = config.resources.get(index).map(|resource| resource.identifier.clone());
         let expires_at = now.saturating_add(expires_in);
-        let scopes = if scopes.is_empty() { config.default_scopes() } else { scopes.to_vec() };
+        // In the order of the configuration, each once: the bitmap of a token has room for no more.
+        let chosen = |scope: &&super::config::ScopeConfig| match scopes {
+            [] => scope.default,
+            scopes => scopes.contains(&scope.name),
+        };
+        let scopes = config.scopes.iter().filter(chosen).map(|scope| scope.name.clone());
         let grant = Grant {
             v: crate::grant_record::GRANT_VERSION,
             state: GrantState::Live,
@@ -261,7 +269,7 @@ impl OperationExchange {
             subject: subject.to_string(),
             claims: claims.clone(),
             subject_counter: counter,
-            scopes: scopes.into_iter().filter(|name| name != super::config::OFFLINE_ACCESS).collect(),
+            scopes: scopes.filter(|name| name != super::config::OFFLINE_ACCESS).collect(),
             resources: resource.into_iter().collect(),
             redirect_uri: String::new(),
             challenge: String::new(),

@@ -1,7 +1,7 @@
 //! Responses: the same headers and shapes at every endpoint.
 
-use super::Route;
 use super::page;
+use super::route::Route;
 use super::rule::{Answer, Ending, Pause, Scene};
 use crate::exchange::{Act, Facts};
 use crate::http::HttpResponse;

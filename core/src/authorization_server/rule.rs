@@ -1,6 +1,6 @@
 //! What every endpoint's rule is written with: early returns for what it needs, and refusals as values.
 
-use super::Server;
+use super::server::Server;
 use crate::audit::AuditEvent;
 use crate::env::Env;
 use crate::exchange::{Act, Facts, Shared};

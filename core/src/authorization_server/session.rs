@@ -19,11 +19,11 @@ pub(crate) fn who(
     scene: &Scene,
     facts: &mut Facts,
     request: &HttpRequest,
-    question: &SignInQuestion,
+    question: SignInQuestion,
 ) -> Result<Decision, Pause> {
     let config = &scene.server.config;
     if !config.personal_sign_in {
-        return facts.signed_in(question).cloned().ok_or_else(|| Pause::Decide(Question::SignIn(question.clone())));
+        return facts.decided(Question::SignIn(question)).cloned();
     }
     if let Some(user) = session(scene, facts, request)? {
         return Ok(Decision::SignedIn(user));

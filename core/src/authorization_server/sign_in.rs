@@ -89,6 +89,9 @@ impl SignIn {
         }
         if config.verify_tokens && !presented.is_empty() {
             let decision = facts.decided(Question::Token { token: presented.to_string() })?.clone();
+            if matches!(decision, Decision::Credential { expires_at: Some(end), .. } if scene.env.now >= end) {
+                return Ok(None);
+            }
             if let Decision::SignedIn(user) | Decision::Credential { user, .. } = decision {
                 let counter = subject_counter(facts, &server.subject_key(&server.subject_id(&user.subject)))?;
                 return Ok(Some((user, counter)));

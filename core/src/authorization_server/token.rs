@@ -17,7 +17,7 @@ use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
 use crate::store::{Key, Write};
 use crate::token::{self, Opened, TokenKind};
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// One request to the token endpoint.
@@ -25,8 +25,8 @@ use alloc::vec::Vec;
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub(crate) struct Token {
     scene: Scene,
-    request: HttpRequest,
-    parsed: Option<Result<Parsed, (&'static Refusal, alloc::string::String)>>,
+    parsed: Result<Parsed, (&'static Refusal, String)>,
+    by_header: bool,
     /// The client, once it has proven itself.
     client: Option<VerifiedClient>,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
@@ -39,10 +39,8 @@ struct Parsed {
     form: Form,
     presented: Presented,
     kind: TokenKind,
-    opened: Option<Opened>,
-    /// The keys of the grant and its subject.
-    keys: Option<[Key; 2]>,
-    /// All that the first load wants.
+    opened: Option<(Opened, [Key; 2])>,
+    /// Every record that the exchange will look at, as far as the request tells.
     wanted: Vec<Key>,
 }
 
@@ -61,42 +59,33 @@ const ONCE: [&str; 10] = [
 
 impl Token {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request, parsed: None, client: None, was_current: None }
+        let parsed = parse(&scene, &request).map_err(|pause| match pause {
+            Pause::Refuse(refusal, detail) => (refusal, detail),
+            _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
+        });
+        Self { scene, parsed, by_header: request.has_header("authorization"), client: None, was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let parsed = self.parsed.take().unwrap_or_else(|| match parse(&self.scene, &self.request) {
-            Err(Pause::Refuse(refusal, detail)) => Err((refusal, detail)),
-            Err(_) => Err((&refusal::UNAVAILABLE, "reading a request needs nothing".to_string())),
-            Ok(parsed) => Ok(parsed),
-        });
-        let decided = match &parsed {
-            Ok(parsed) => self.judge(parsed, facts),
-            Err((refusal, detail)) => Err(Pause::Refuse(refusal, detail.clone())),
-        };
-        self.parsed = Some(parsed);
-        decided
-    }
-
-    fn judge(&mut self, parsed: &Parsed, facts: &mut Facts) -> Result<Answer, Pause> {
-        let scene = &self.scene;
+        let Self { scene, parsed, client: verified, was_current, .. } = self;
+        let (scene, parsed) = (&*scene, parsed.as_ref());
+        let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         facts.need(&parsed.wanted)?;
-        // INVARIANT: an assertion is judged again after each step, since another exchange may have spent it meanwhile.
-        if self.client.as_ref().is_none_or(VerifiedClient::spends) {
-            self.client = Some(authenticate(scene, facts, &parsed.presented)?);
-        }
-        let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
-        let (Some(client), Some(opened), Some([grant_key, subject_key])) = (&self.client, &parsed.opened, &parsed.keys)
-        else {
-            return Err(unknown.into());
+        // INVARIANT: an assertion is judged again at each step, since another exchange may have spent it meanwhile.
+        let client = match verified.take().filter(|client| !client.spends()) {
+            Some(client) => client,
+            None => authenticate(scene, facts, &parsed.presented)?,
         };
+        let client = &*verified.insert(client);
+        let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
+        let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;
         let Some(record) = facts.live(grant_key, now)? else { return Err(unknown.into()) };
         let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
         let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
         let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
         let counter = subject_counter(facts, subject_key)?;
-        let was_current = *self.was_current.get_or_insert_with(|| match parsed.kind {
+        let was_current = *was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
             _ => {
                 grant.state == GrantState::Live
@@ -157,14 +146,13 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let text = one(name).ok_or(Pause::from(missing))?;
     let config = &scene.server.config;
     let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text);
-    let keys = opened.as_ref().map(|opened| keys(scene, opened));
+    let opened = opened.map(|opened| {
+        let keys = [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)];
+        (opened, keys)
+    });
     let mut wanted = presented.wanted_keys(scene);
-    wanted.extend(keys.iter().flatten().cloned());
-    Ok(Parsed { form, presented, kind, opened, keys, wanted })
-}
-
-fn keys(scene: &Scene, opened: &Opened) -> [Key; 2] {
-    [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)]
+    wanted.extend(opened.iter().flat_map(|(_, keys)| keys.iter().cloned()));
+    Ok(Parsed { form, presented, kind, opened, wanted })
 }
 
 /// A request that has proven its client and its code or token.
@@ -275,7 +263,7 @@ impl Work<'_> {
     }
 
     fn because(&self, refusal: &'static Refusal) -> Pause {
-        let mut detail = alloc::string::String::from("client ");
+        let mut detail = String::from("client ");
         detail.push_str(&self.client.client.id);
         detail.push_str(", grant ");
         detail.push_str(&crate::crypto::base64url(&self.id));
@@ -358,8 +346,7 @@ impl Rule for Token {
 
     fn proceed(&mut self, facts: &mut Facts) -> Act<Answer> {
         let decided = self.decide(facts);
-        let by_header = self.request.has_header("authorization");
-        reply::conclude_for_client(&self.scene, facts, decided, by_header)
+        reply::conclude_for_client(&self.scene, facts, decided, self.by_header)
     }
 
     fn unavailable(&mut self, facts: &mut Facts, what: &'static str) -> Answer {

@@ -120,6 +120,17 @@ pub fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Writes base64url without padding behind what is there.
+pub(crate) fn push_base64url(text: &mut String, bytes: &[u8]) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// Reads exactly `N` bytes of base64url, as strictly as [`from_base64url`].
+pub(crate) fn array_from_base64url<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (URL_SAFE_NO_PAD.decode_slice(text, &mut bytes) == Ok(N)).then_some(bytes)
+}
+
 /// Reads base64url strictly: no padding, no whitespace, no stray bits in the last character.
 pub fn from_base64url(text: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).ok()

@@ -1,7 +1,6 @@
 //! Challenges: one `WWW-Authenticate` header, `Bearer` first, absolute `resource_metadata`, all scopes at once.
 
-use crate::authorization_server::config::Config;
-use crate::authorization_server::metadata::resource_metadata_url;
+use crate::authorization_server::config::{Config, ResourceConfig};
 use crate::http::HttpResponse;
 use crate::refusal::{self, Refusal};
 use alloc::string::String;
@@ -22,7 +21,8 @@ pub(super) fn refused(config: &Config, resource: usize, scopes: &[String], refus
     if !scopes.is_empty() && refusal.status != 400 {
         parameter(&mut value, "scope", &scopes.join(" "));
     }
-    parameter(&mut value, "resource_metadata", &resource_metadata_url(config, resource));
+    let resource = config.resources.get(resource);
+    parameter(&mut value, "resource_metadata", &resource.map(ResourceConfig::metadata_url).unwrap_or_default());
     let body = json!({ "error": refusal.error, "error_description": refusal.sentence });
     shared(HttpResponse::json(refusal.status, &body)).with("WWW-Authenticate", &value)
 }

@@ -194,11 +194,17 @@ impl CheckExchange {
             && let Decision::Credential { user, scopes, expires_at } =
                 facts.decided(Question::Token { token: text.to_string() })?
         {
+            let Some(resource) = self.identifier() else {
+                return Err(Pause::because(&refusal::BEARER_AUDIENCE, self.request.resource.clone()));
+            };
+            if expires_at.is_some_and(|expires_at| self.scene.env.now >= expires_at) {
+                return Err(Pause::from(&refusal::BEARER_EXPIRED));
+            }
             return Ok(Identity {
                 subject: user.subject.clone(),
                 client_id: String::new(),
                 scopes: scopes.clone(),
-                resource: self.identifier().unwrap_or_default().to_string(),
+                resource: resource.to_string(),
                 claims: user.claims.clone(),
                 grant_id: String::new(),
                 expires_at: expires_at.unwrap_or(NEVER),

@@ -5,8 +5,8 @@ mod check;
 
 pub use check::{CheckExchange, CheckRequest, Checked, Identity, IdentityKind};
 
-use crate::authorization_server::AuthorizationServer;
 use crate::authorization_server::rule::Scene;
+use crate::authorization_server::server::AuthorizationServer;
 use crate::env::Env;
 use crate::exchange::{self, Step};
 use crate::http::HttpResponse;

@@ -414,25 +414,28 @@ def _no_acknowledged_update_is_lost(c: _Checked) -> None:
 def _a_record_is_always_whole(c: _Checked) -> None:
     key = "AAAAAAAAAAA/grant/torn"
     c.commits(_write(key, value=b"1" * 4096))
-    done = threading.Event()
+    until = time.monotonic() + 10
+    reading = [True, True]
 
-    def read() -> int:
-        while not done.is_set():
-            record = c.load(key)[0]
-            _ensure(record is not None, "a record was gone while it was overwritten")
-            assert record is not None
-            _ensure(record.value == b"%d" % (record.version % 10) * 4096, "a record was half old and half new")
-        return 0
-
-    def write() -> int:
+    def read(reader: int) -> None:
         try:
-            for version in range(2, 2 + 4 * ROUNDS):
-                c.commits(_write(key, expect=version - 1, version=version, value=b"%d" % (version % 10) * 4096))
+            seen: set[int] = set()
+            while len(seen) < ROUNDS and time.monotonic() < until:
+                record = c.load(key)[0]
+                _ensure(record is not None, "a record was gone while it was overwritten")
+                assert record is not None
+                _ensure(record.value == b"%d" % (record.version % 10) * 4096, "a record was half old and half new")
+                seen.add(record.version)
         finally:
-            done.set()
-        return 0
+            reading[reader] = False
 
-    _race([write, read, read])
+    def write() -> None:
+        version = 1
+        while any(reading):
+            version += 1
+            c.commits(_write(key, expect=version - 1, version=version, value=b"%d" % (version % 10) * 4096))
+
+    _race([write, partial(read, 0), partial(read, 1)])
 
 
 def _race(runners: Sequence[Callable[[], Any]]) -> list[Any]:

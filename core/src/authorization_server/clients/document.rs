@@ -2,8 +2,8 @@
 
 use super::{Authentication, Client, Origin};
 use crate::address::AddressRule;
-use crate::authorization_server::Server;
 use crate::authorization_server::rule::{Pause, Scene};
+use crate::authorization_server::server::Server;
 use crate::crypto;
 use crate::exchange::Facts;
 use crate::http::{Admission, FetchRequest, Fetched, HttpResponse};

@@ -3,8 +3,8 @@
 use super::document;
 use super::document::{address_rule, fresh_seconds};
 use super::{Authentication, Client, Origin};
-use crate::authorization_server::Server;
 use crate::authorization_server::rule::{Pause, Scene};
+use crate::authorization_server::server::Server;
 use crate::crypto;
 use crate::exchange::Facts;
 use crate::http::{Admission, FetchRequest, Fetched};

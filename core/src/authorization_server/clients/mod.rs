@@ -5,8 +5,8 @@ pub(crate) mod document;
 pub(crate) mod keys;
 pub(crate) mod registered;
 
-use super::Server;
 use super::rule::{Pause, Scene};
+use super::server::Server;
 use crate::exchange::Facts;
 use crate::jose::JwkSet;
 use crate::redirect::RedirectUri;
