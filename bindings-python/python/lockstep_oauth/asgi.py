@@ -80,7 +80,7 @@ class Endpoints:
                     self._say_what_is_needed(scope)
             if path in self._paths or path.startswith(self._prefixes):
                 path = external_path(scope)
-                if self._auth.native.owns(path):
+                if path in self._paths or self._auth.native.owns(path):
                     try:
                         await self.answer(scope, receive, send, path)
                     except ClientDisconnected:
@@ -483,14 +483,14 @@ def _replay(first: MutableMapping[str, Any], receive: Receive) -> Receive:
     return replay
 
 
-async def send_answer(send: Send, answer: Answer, head: bool = False) -> None:
+def send_answer(send: Send, answer: Answer, head: bool = False) -> Awaitable[None]:
     """Send the core's answer as it is."""
-    await send_response_object(send, answer.response, head)
+    return send_response_object(send, answer.response, head)
 
 
-async def send_response_object(send: Send, response: Any, head: bool = False) -> None:
+def send_response_object(send: Send, response: Any, head: bool = False) -> Awaitable[None]:
     """Send a response of the core."""
-    await send_response(send, response.status, response.headers, response.body, head)
+    return send_response(send, response.status, response.headers, response.body, head)
 
 
 async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, head: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -157,9 +156,15 @@ ELSEWHERE = {
 }
 
 
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    from difflib import get_close_matches  # imports are most of what importing this package costs
+
+    return next(iter(get_close_matches(name, known, n=1)), None)
+
+
 def unknown_keyword(name: str) -> NoReturn:
     """Refuse a keyword, with the one that was probably meant."""
-    meant = ELSEWHERE.get(name) or next(iter(difflib.get_close_matches(name, KEYWORDS, n=1)), None)
+    meant = ELSEWHERE.get(name) or _nearest(name, KEYWORDS)
     hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join(sorted(KEYWORDS))}"
     raise ConfigurationError(name, f"this option is not known; {hint}")
 
@@ -221,7 +226,7 @@ def _made(kind: type[T], at: str, value: Any) -> T:
         known = [one.name for one in fields(kind)]  # type: ignore[arg-type]
         for name in value:
             if name not in known:
-                meant = next(iter(difflib.get_close_matches(name, known, n=1)), None)
+                meant = _nearest(name, known)
                 hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join(known)}"
                 raise ConfigurationError(f"{at}.{name}", f"this field is not known; {hint}")
         required = next((one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING), None)  # type: ignore[arg-type]

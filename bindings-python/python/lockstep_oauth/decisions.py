@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -27,7 +26,7 @@ class NobodySignedIn(Undecided):
 class Callables:
     """The host's callables, with how to call each of them worked out once."""
 
-    __slots__ = ("_sign_in_takes_question", "consent_page", "login_url", "may_refresh", "next_parameter", "sign_in", "verify_token")
+    __slots__ = ("_sign_in_is_async", "_sign_in_takes_question", "consent_page", "login_url", "may_refresh", "next_parameter", "sign_in", "verify_token")
 
     def __init__(
         self,
@@ -49,12 +48,13 @@ class Callables:
         self.consent_page = consent_page
         self.may_refresh = may_refresh
         self.verify_token = verify_token
+        self._sign_in_is_async = sign_in is not None and is_async(sign_in)
         self._sign_in_takes_question = sign_in is not None and _positional_parameters(sign_in) >= 2
 
     async def who(self, request: Any, question: SignInQuestion) -> Decision:
         assert self.sign_in is not None, "the core asks who is signed in only where the host said that it knows"
         arguments = (request, question) if self._sign_in_takes_question else (request,)
-        answer = await call(self.sign_in, *arguments)
+        answer = await (self.sign_in(*arguments) if self._sign_in_is_async else call(self.sign_in, *arguments))
         if answer is None and self.login_url is None:
             raise NobodySignedIn
         match answer:
@@ -114,13 +114,20 @@ def _positional_parameters(function: Callable[..., Any]) -> int:
     return sum(1 for parameter in parameters if parameter.kind in kinds and parameter.default is inspect.Parameter.empty)
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether calling the function gives a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call the host's function. A plain one runs in a worker thread, so that it may block."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
+    if is_async(function):
         return await function(*arguments)
+    from asyncio import get_running_loop
+
     context = contextvars.copy_context()
     work = functools.partial(context.run, function, *arguments)
-    answer = await asyncio.get_running_loop().run_in_executor(None, work)
+    answer = await get_running_loop().run_in_executor(None, work)
     return await answer if isinstance(answer, Awaitable) else answer
 
 

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -96,7 +95,9 @@ def rotated_keys(text: str, lead_seconds: int = LEAD_SECONDS, keep_seconds: int 
 
 def write_private_file(path: Path, text: str, *, replace: bool = False) -> None:
     """Write a file that only its owner can read, whole or not at all. Raises FileExistsError unless ``replace``."""
-    handle, temporary = tempfile.mkstemp(prefix=".lockstep-", dir=path.parent)  # created with mode 0600
+    from tempfile import mkstemp  # imports are most of what importing this package costs
+
+    handle, temporary = mkstemp(prefix=".lockstep-", dir=path.parent)  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text + "\n")

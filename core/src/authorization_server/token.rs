@@ -27,6 +27,8 @@ pub(crate) struct Token {
     scene: Scene,
     parsed: Result<Parsed, (&'static Refusal, String)>,
     by_header: bool,
+    /// The client, once it has proven itself.
+    client: Option<VerifiedClient>,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
 }
@@ -61,15 +63,20 @@ impl Token {
             Pause::Refuse(refusal, detail) => (refusal, detail),
             _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
         });
-        Self { scene, parsed, by_header: request.has_header("authorization"), was_current: None }
+        Self { scene, parsed, by_header: request.has_header("authorization"), client: None, was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let Self { scene, parsed, was_current, .. } = self;
+        let Self { scene, parsed, client: verified, was_current, .. } = self;
         let (scene, parsed) = (&*scene, parsed.as_ref());
         let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         facts.need(&parsed.wanted)?;
-        let client = authenticate(scene, facts, &parsed.presented)?;
+        // INVARIANT: an assertion is judged again at each step, since another exchange may have spent it meanwhile.
+        let client = match verified.take().filter(|client| !client.spends()) {
+            Some(client) => client,
+            None => authenticate(scene, facts, &parsed.presented)?,
+        };
+        let client = &*verified.insert(client);
         let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
         let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;
@@ -151,7 +158,7 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
 /// A request that has proven its client and its code or token.
 struct Work<'a> {
     scene: &'a Scene,
-    client: VerifiedClient,
+    client: &'a VerifiedClient,
     grant: Grant,
     grant_key: &'a Key,
     id: [u8; 16],

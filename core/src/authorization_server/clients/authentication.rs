@@ -45,6 +45,7 @@ enum Proof {
 
 /// A client whose authentication held. Only [`authenticate`] makes one.
 #[derive(Clone, Debug)]
+#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 pub(crate) struct VerifiedClient {
     pub(crate) client: Client,
     spend: Option<Spend>,
@@ -52,6 +53,7 @@ pub(crate) struct VerifiedClient {
 
 /// An assertion that is still to be recorded as used.
 #[derive(Clone, Debug)]
+#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 struct Spend {
     key: Key,
     remember_until: u64,
@@ -200,6 +202,11 @@ fn spend_value(scene: &Scene) -> Vec<u8> {
 }
 
 impl VerifiedClient {
+    /// Whether the proof can be used once only.
+    pub(crate) fn spends(&self) -> bool {
+        self.spend.is_some()
+    }
+
     /// Records the assertion as used, once, after every other check and directly before the gate.
     pub(crate) fn spend(&self, scene: &Scene, facts: &Facts) -> Result<(), Pause> {
         let Some(spend) = &self.spend else { return Ok(()) };
