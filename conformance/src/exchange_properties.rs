@@ -305,8 +305,11 @@ pub fn operation(data: &[u8]) {
     }
 }
 
-/// One property by its name, for the fuzzer and for lists.
-pub const PROPERTIES: &[(&str, fn(&[u8]))] = &[
+/// A property of any bytes.
+pub type Property = fn(&[u8]);
+
+/// Every property of this file by the name of its fuzz target.
+pub const PROPERTIES: &[(&str, Property)] = &[
     ("authorize_request", authorize_request),
     ("token_request", token_request),
     ("register_request", register_request),
