@@ -40,8 +40,11 @@ class Callables:
         for name, function in (
             ("sign_in", sign_in), ("consent_page", consent_page), ("may_refresh", may_refresh), ("verify_token", verify_token),
         ):  # fmt: skip
-            if function is not None and not callable(function):
-                raise ConfigurationError(name, f"a callable, not {function!r}")
+            check_callable(name, function, *(("request", "question") if name in ("sign_in", "consent_page") else ("argument",)))
+        if login_url is not None and not (isinstance(login_url, str) and login_url.startswith(("/", "https://", "http://"))):
+            raise ConfigurationError("login_url", f'a path such as "/login", or a URL, not {login_url!r}')
+        if not isinstance(next_parameter, str) or not next_parameter:
+            raise ConfigurationError("next_parameter", f'the name of a query parameter, such as "next", not {next_parameter!r}')
         self.sign_in = sign_in
         self.login_url = login_url
         self.next_parameter = next_parameter
@@ -102,6 +105,33 @@ class Callables:
             raise MisuseError("verify_token", f"it must return an ExternalToken(subject, scopes, ...) or None, not {type(answer).__name__}")
         user = User(answer.subject, getattr(answer, "name", "") or "", dict(getattr(answer, "claims", None) or {}))
         return Decision.credential(user, list(answer.scopes), getattr(answer, "expires_at", None))
+
+
+def check_callable(name: str, function: Callable[..., Any] | None, *arguments: str) -> None:
+    """Refuse what cannot be called with these arguments (`sign_in` may leave the last one out), now rather than at a request."""
+    if function is None:
+        return
+    if not callable(function):
+        raise ConfigurationError(name, f"a callable, not {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    for parameter in signature.parameters.values():
+        if _is_dependency(parameter.default) or "Depends(" in str(parameter.annotation):
+            raise ConfigurationError(name, f"its parameter `{parameter.name}` is a dependency of FastAPI, which nothing resolves here; let the function get it from the request")
+    for given in [arguments, arguments[:-1]] if name == "sign_in" else [arguments]:
+        try:
+            signature.bind(*given)
+        except TypeError:
+            continue
+        return
+    wanted = "(request) or (request, question)" if name == "sign_in" else f"({', '.join(arguments)})"
+    raise ConfigurationError(name, f"it is called as {name}{wanted}, and {getattr(function, '__name__', function)!s}{signature} cannot be")
+
+
+def _is_dependency(value: object) -> bool:
+    return type(value).__module__ == "fastapi.params"
 
 
 def _positional_parameters(function: Callable[..., Any]) -> int:
