@@ -276,7 +276,8 @@ pub fn form(data: &[u8]) {
             Err(_) => assert!(values.len() > 1),
         }
     }
-    assert_eq!(form.one("a name that is not there, and longer than any"), Ok(None));
+    // No name of a form is as long as this one.
+    assert_eq!(form.one(&"x".repeat(129)), Ok(None));
 }
 
 /// What the host asks for on behalf of a user: the bytes are its arguments, one a line.
