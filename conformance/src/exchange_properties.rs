@@ -305,10 +305,10 @@ pub fn operation(data: &[u8]) {
     }
 }
 
-/// What holds for any bytes: it panics when it does not.
+/// A property of any bytes.
 pub type Property = fn(&[u8]);
 
-/// One property by its name, for the fuzzer and for lists.
+/// Every property of this file by the name of its fuzz target.
 pub const PROPERTIES: &[(&str, Property)] = &[
     ("authorize_request", authorize_request),
     ("token_request", token_request),

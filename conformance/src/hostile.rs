@@ -68,6 +68,8 @@ pub struct Way {
     pub committed: bool,
     /// Whether a write of it may have taken effect.
     pub unknown: bool,
+    /// Whether it was given a record that no store would have.
+    pub forged: bool,
     /// Every grant that it was given, by key.
     pub grants: BTreeMap<String, Grant>,
 }
@@ -260,7 +262,10 @@ impl World {
                     commit.committed(outcome)
                 }
                 Step::Fetch(fetch) => {
-                    assert!(fetch.request().url.starts_with("https://") && fetch.request().limit_bytes > 0);
+                    let request = fetch.request();
+                    assert!(
+                        request.url.starts_with("https://") && request.limit_bytes > 0 && request.admission.limit > 0
+                    );
                     let fetched = fetched(&fetch.request().url, tape);
                     fetch.fetched(fetched)
                 }
@@ -273,7 +278,9 @@ impl World {
     fn load(&self, key: &Key, tape: &mut Tape<'_>, way: &mut Way) -> Option<Record> {
         assert!(key.as_str().len() <= 128 && key.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
         let stored = self.records.get(key.as_str()).cloned();
-        let record = match tape.byte() % 16 {
+        let choice = tape.byte() % 16;
+        way.forged |= (8..15).contains(&choice);
+        let record = match choice {
             8 => None,
             9 => self.records.values().nth(usize::from(tape.byte()) % self.records.len().max(1)).cloned(),
             10 => Some(Record { version: NEVER, value: tape.bytes().to_vec(), expires_at: NEVER }),
@@ -292,7 +299,7 @@ impl World {
 
     fn commit(&mut self, write: &Write, tape: &mut Tape<'_>, way: &mut Way, now: u64) -> Committed {
         assert!(write.version <= NEVER && write.version > 0 && Some(write.version) != write.expect);
-        assert!(write.value.len() <= RECORD_BYTES && write.expires_at >= now);
+        assert!(write.value.len() <= RECORD_BYTES && (write.expires_at >= now || way.forged));
         if let Some(after) = Grant::decode(&write.value) {
             assert!(write.value.len() <= GRANT_BYTES);
             let before = way.grants.insert(write.key.as_str().to_owned(), after.clone());
@@ -364,6 +371,7 @@ pub fn document(url: &str) -> Value {
 fn fetched(url: &str, tape: &mut Tape<'_>) -> Fetched {
     let good = document(url).to_string().into_bytes();
     let (status, body) = match tape.byte() % 8 {
+        3 => return Fetched::OverBudget,
         4 => return Fetched::Failed("timeout".to_owned()),
         5 => ([404, 410, 403, 429, 500, 302, 0, 999][usize::from(tape.byte() % 8)], good),
         6 => (200, tape.bytes().to_vec()),

@@ -1,6 +1,7 @@
 //! The properties of whole exchanges, on random tapes and on requests made of the pieces that matter.
 
 use lockstep_conformance::exchange_properties::{self as properties, PROPERTIES};
+use lockstep_conformance::hostile::{NOW, Tape, World, env};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::path::Path;
@@ -288,4 +289,30 @@ fn every_seed_of_the_fuzzer_holds() {
         }
     }
     assert!(ran >= PROPERTIES.len(), "every property has a seed, {ran} ran");
+}
+
+/// The properties hold of refusals as well, so that they would hold of a world in which nothing works. This one works.
+#[test]
+fn an_honest_tape_leads_to_success() {
+    let good: &[(&str, &str, u8, &[u8], u16)] = &[
+        ("GET", "/authorize", 0, b"response_type=code&client_id=public&redirect_uri=\x13&code_challenge=\x10&code_challenge_method=S256&resource=\x11", 200),
+        ("GET", "/authorize", 0, b"response_type=code&client_id=\x15&redirect_uri=https%3A%2F%2Fclient.example%2Fcb&code_challenge=\x10&code_challenge_method=S256&resource=\x11", 200),
+        ("POST", "/consent", 0, b"ticket=\x19&seal=\x1a&decision=approve&scope=b", 303),
+        ("POST", "/token", 7, b"grant_type=authorization_code&client_id=public&code=\x01&code_verifier=\x05", 200),
+        ("POST", "/token", 7, b"grant_type=refresh_token&client_id=public&refresh_token=\x03", 200),
+        ("POST", "/token", 7, b"grant_type=refresh_token&client_id=public&refresh_token=\x02", 200),
+        ("POST", "/introspect", 1, b"token=\x04", 200),
+        ("POST", "/introspect", 7, b"token=\x04&client_assertion=\x0f&client_assertion_type=\x14", 200),
+        ("POST", "/revoke", 7, b"token=\x03&client_id=public", 200),
+        ("POST", "/register", 7, br#"{"redirect_uris":["https://r.example/cb"]}"#, 201),
+    ];
+    for world in [0, 3] {
+        for (method, path, style, text, status) in good {
+            let mut world = World::new(world);
+            let request = world.request(method, path, text, *style);
+            let step = world.server.handle(request, env(NOW, 9));
+            let (answer, _) = world.drive(step, &mut Tape::split(&[], 0).0, NOW);
+            assert_eq!(answer.response.status, *status, "{method} {path} {:?}", answer.events);
+        }
+    }
 }

@@ -105,6 +105,11 @@ impl KeyRing {
         self.keys.iter().find(|key| key.id == *id)
     }
 
+    /// The key of that id, as long as it verifies.
+    pub(crate) fn verifying(&self, id: &KeyId, now: u64) -> Option<&ServerKey> {
+        self.key(id).filter(|key| now < key.verifies_until)
+    }
+
     /// The key that signs at `now`: the one that began to sign last.
     pub(crate) fn signing(&self, now: u64) -> Option<&ServerKey> {
         let signs = |key: &&ServerKey| key.signs_from <= now && now < key.verifies_until;
@@ -126,10 +131,10 @@ impl KeyRing {
     }
 
     /// Opens what [`KeyRing::seal`] made for the same purpose.
-    pub(crate) fn unseal(&self, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+    pub(crate) fn unseal(&self, now: u64, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = crypto::from_base64url(sealed)?;
         let (id, sealed) = bytes.split_first_chunk::<4>()?;
-        self.key(id)?.seals.open(purpose.as_bytes(), sealed)
+        self.verifying(id, now)?.seals.open(purpose.as_bytes(), sealed)
     }
 }
 
@@ -245,6 +250,7 @@ mod tests {
         let new = ring.signing(2600).unwrap().id;
         assert_ne!(old, new);
         assert!(ring.key(&old).is_some() && ring.key(&new).is_some());
+        assert!(ring.verifying(&old, 12_599).is_some() && ring.verifying(&old, 12_600).is_none());
         let third = KeyRing::rotate(&second, 12_601, &[3; 32], 600, 10_000).unwrap();
         assert!(KeyRing::parse(&third, "keys").unwrap().key(&old).is_none());
     }
@@ -265,8 +271,8 @@ mod tests {
     fn a_seal_opens_only_for_its_purpose() {
         let ring = KeyRing::parse(&KeyRing::generate(1000, &[1; 32]), "keys").unwrap();
         let sealed = ring.seal(1000, "ticket", b"text").unwrap();
-        assert_eq!(ring.unseal("ticket", &sealed).as_deref(), Some(&b"text"[..]));
-        assert_eq!(ring.unseal("consent", &sealed), None);
+        assert_eq!(ring.unseal(1000, "ticket", &sealed).as_deref(), Some(&b"text"[..]));
+        assert_eq!(ring.unseal(1000, "consent", &sealed), None);
         assert!(ring.seal(999, "ticket", b"text").is_none());
     }
 }

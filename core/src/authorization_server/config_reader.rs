@@ -20,7 +20,10 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn new(at: &str, value: Value) -> Result<Self, Misuse> {
-        let Value::Object(mut fields) = value else { return Err(misuse(at, "an object with named fields")) };
+        let Value::Object(mut fields) = value else {
+            let at = if at.is_empty() { "config" } else { at };
+            return Err(misuse(at, "an object with named fields"));
+        };
         fields.retain(|_, value| !value.is_null());
         Ok(Self { at: at.to_string(), fields })
     }

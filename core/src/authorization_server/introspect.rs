@@ -1,7 +1,7 @@
 //! The introspection endpoint (RFC 7662), for resource servers that the operator has named.
 
 use super::approval::subject_counter;
-use super::clients::authentication::{Presented, VerifiedClient, authenticate};
+use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::mint;
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
@@ -29,25 +29,19 @@ impl Introspect {
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
+        refuse_query(&self.request, &ABOUT_TOKEN)?;
         if !self.request.is_media_type("application/x-www-form-urlencoded") {
             return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
         }
         let form = Form::parse(&self.request.body, BODY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
-        if let Some(name) = form.repeated(&[
-            "token",
-            "token_type_hint",
-            "client_id",
-            "client_secret",
-            "client_assertion",
-            "client_assertion_type",
-        ]) {
+        if let Some(name) = form.repeated(&ABOUT_TOKEN) {
             return Err(Pause::because(&refusal::PARAMETER_REPEATED, name));
         }
         let presented = Presented::read(&self.request, &form)?;
         let text = form.one("token").ok().flatten().ok_or(Pause::from(&refusal::REVOKE_TOKEN_MISSING))?;
         let config = &server.config;
         let kinds = [TokenKind::Access, TokenKind::Personal];
-        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text);
+        let opened = token::open(&config.prefixes, &server.ring, scene.env.now, &config.issuer_hash, &kinds, text);
         let mut wanted = presented.wanted_keys(scene);
         if let Some(opened) = &opened {
             wanted.extend([server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject)]);

@@ -169,6 +169,14 @@ fn allowed_methods(route: &Route) -> &'static [&'static str] {
 }
 
 /// The exchange of one HTTP request, whichever endpoint it is for.
+///
+/// In what ships it cannot be copied, so that no answer is given twice. Only the model checker's configuration, which is
+/// no feature, makes it `Clone`:
+///
+/// ```compile_fail,E0277
+/// fn copies<T: Clone>() {}
+/// copies::<lockstep_oauth::authorization_server::HttpExchange>();
+/// ```
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct HttpExchange(HttpRule);

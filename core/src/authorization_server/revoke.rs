@@ -2,7 +2,7 @@
 
 use super::access;
 use super::approval::{labels, store_until};
-use super::clients::authentication::{Presented, VerifiedClient, authenticate};
+use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
 use crate::exchange::{Act, Facts, Rule};
@@ -21,9 +21,6 @@ pub(crate) struct Revoke {
     client: Option<VerifiedClient>,
 }
 
-pub(super) const ONCE: [&str; 6] =
-    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
-
 impl Revoke {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
         Self { scene, request, client: None }
@@ -31,18 +28,19 @@ impl Revoke {
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
+        refuse_query(&self.request, &ABOUT_TOKEN)?;
         if !self.request.is_media_type("application/x-www-form-urlencoded") {
             return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
         }
         let form = Form::parse(&self.request.body, BODY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
-        if let Some(name) = form.repeated(&ONCE) {
+        if let Some(name) = form.repeated(&ABOUT_TOKEN) {
             return Err(Pause::because(&refusal::PARAMETER_REPEATED, name));
         }
         let presented = Presented::read(&self.request, &form)?;
         let text = form.one("token").ok().flatten().ok_or(Pause::from(&refusal::REVOKE_TOKEN_MISSING))?;
         let config = &server.config;
         let kinds = [TokenKind::Refresh, TokenKind::Access];
-        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text);
+        let opened = token::open(&config.prefixes, &server.ring, scene.env.now, &config.issuer_hash, &kinds, text);
         let mut wanted = presented.wanted_keys(scene);
         wanted.extend(opened.as_ref().map(|opened| server.grant_key(&opened.body.grant)));
         facts.need(&wanted)?;

@@ -72,9 +72,14 @@ impl SignIn {
     fn user_of(&self, facts: &mut Facts, presented: &str) -> Result<Option<(User, u64)>, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
         let config = &server.config;
-        if let Some(opened) =
-            token::open(&config.prefixes, &server.ring, &config.issuer_hash, &[TokenKind::Personal], presented)
-        {
+        if let Some(opened) = token::open(
+            &config.prefixes,
+            &server.ring,
+            scene.env.now,
+            &config.issuer_hash,
+            &[TokenKind::Personal],
+            presented,
+        ) {
             let (grant_key, subject_key) =
                 (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));
             facts.need(&[grant_key.clone(), subject_key.clone()])?;

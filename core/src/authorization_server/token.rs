@@ -4,13 +4,13 @@
 //! gate, and a token leaves only after it.
 
 use super::approval::{labels, store_until, subject_counter};
-use super::clients::authentication::{Presented, VerifiedClient, authenticate};
+use super::clients::authentication::{Presented, VerifiedClient, authenticate, refuse_query};
 use super::mint;
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
 use crate::exchange::{Act, Facts, Rule};
 use crate::grant::{Grant, GrantState, Moment, Redemption, Rotation, STREAK_REPORT};
-use crate::http::{BODY_BYTES, Form, HttpRequest, QUERY_BYTES};
+use crate::http::{BODY_BYTES, Form, HttpRequest};
 use crate::pkce::{Challenge, Verifier};
 use crate::question::{Decision, Question};
 use crate::refusal::{self, Refusal};
@@ -117,11 +117,7 @@ fn is_repeatable(scene: &Scene, grant: &Grant, presented: u32) -> bool {
 
 fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let malformed = || Pause::from(&refusal::TOKEN_MALFORMED);
-    // Credentials in a query end up in logs; a request that puts any there is refused as a whole.
-    let query = Form::parse(&request.query, QUERY_BYTES).map_err(|_| malformed())?;
-    if ONCE.iter().any(|name| query.one(name) != Ok(None)) {
-        return Err(Pause::from(&refusal::TOKEN_QUERY));
-    }
+    refuse_query(request, &ONCE)?;
     if !request.is_media_type("application/x-www-form-urlencoded") {
         return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
     }
@@ -140,7 +136,7 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let missing = if kind == TokenKind::Code { &refusal::CODE_MISSING } else { &refusal::REFRESH_MISSING };
     let text = one(name).ok_or(Pause::from(missing))?;
     let config = &scene.server.config;
-    let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text);
+    let opened = token::open(&config.prefixes, &scene.server.ring, scene.env.now, &config.issuer_hash, &[kind], text);
     let opened = opened.map(|opened| {
         let keys = [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)];
         (opened, keys)

@@ -106,7 +106,14 @@ impl CheckExchange {
             Err(refusal) => Presented::Wrong(refusal),
             Ok(token) => {
                 let kinds = [TokenKind::Access, TokenKind::Personal];
-                match token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &kinds, token) {
+                match token::open(
+                    &config.prefixes,
+                    &scene.server.ring,
+                    scene.env.now,
+                    &config.issuer_hash,
+                    &kinds,
+                    token,
+                ) {
                     Some(opened) => Presented::Opaque(opened),
                     None => Presented::Text(token.to_string()),
                 }

@@ -4,7 +4,7 @@ use super::{Authentication, Client, keys, resolve};
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
-use crate::http::{Form, HttpRequest, percent_decode};
+use crate::http::{Form, HttpRequest, QUERY_BYTES, percent_decode};
 use crate::jose::{Accept, Algorithm, AudienceRule, Expect, Unverified};
 use crate::refusal;
 use crate::store::{Key, Labels, Write};
@@ -25,6 +25,10 @@ const WRONG_PER_MINUTE: u32 = 60;
 /// What an assertion's header may say. Untyped ones are what most clients send (RFC 7523bis §4).
 const ACCEPT: Accept<'static> =
     Accept { algorithms: &Algorithm::ALL, types: &["JWT", "client-authentication+jwt"], untyped: true };
+
+/// The parameters of a request about one token that may appear once.
+pub(crate) const ABOUT_TOKEN: [&str; 6] =
+    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 /// What the request presents. Nothing has been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +116,15 @@ impl Presented {
 fn seen_key(scene: &Scene, client_id: &str, jti: &str) -> Key {
     let length = (client_id.len() as u64).to_be_bytes();
     scene.server.key("seen", &crypto::base64url(&crypto::sha256(&[&length, client_id.as_bytes(), jti.as_bytes()])))
+}
+
+/// Credentials in a query end up in logs; a request that puts any there is refused as a whole.
+pub(crate) fn refuse_query(request: &HttpRequest, names: &[&str]) -> Result<(), Pause> {
+    if request.query.is_empty() {
+        return Ok(());
+    }
+    let query = Form::parse(&request.query, QUERY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
+    if names.iter().any(|name| query.one(name) != Ok(None)) { Err(Pause::from(&refusal::TOKEN_QUERY)) } else { Ok(()) }
 }
 
 /// `Basic` credentials: each half is form-encoded before Base64 (OAuth 2.1 §2.4.1). A half that cannot be decoded is
