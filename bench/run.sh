@@ -27,5 +27,5 @@ fi
 if [ -e "$here/core/Cargo.toml" ]; then
   echo "### The core alone, without Python"
   echo
-  (cd "$root" && cargo run --quiet --release --locked -p lockstep-core-cost)
+  cargo run --quiet --release --locked --manifest-path "$here/core/Cargo.toml" --features native-verify
 fi

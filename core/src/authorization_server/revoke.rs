@@ -2,7 +2,7 @@
 
 use super::access;
 use super::approval::{labels, store_until};
-use super::clients::authentication::{ABOUT_TOKEN, Presented, authenticate, refuse_query};
+use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
 use crate::exchange::{Act, Facts, Rule};
@@ -18,14 +18,15 @@ use crate::token::{self, TokenKind};
 pub(crate) struct Revoke {
     scene: Scene,
     request: HttpRequest,
+    client: Option<VerifiedClient>,
 }
 
 impl Revoke {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request }
+        Self { scene, request, client: None }
     }
 
-    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+    fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
         refuse_query(&self.request, &ABOUT_TOKEN)?;
         if !self.request.is_media_type("application/x-www-form-urlencoded") {
@@ -43,7 +44,7 @@ impl Revoke {
         let mut wanted = presented.wanted_keys(scene);
         wanted.extend(opened.as_ref().map(|opened| server.grant_key(&opened.body.grant)));
         facts.need(&wanted)?;
-        let client = authenticate(scene, facts, &presented)?;
+        let client = authenticate(&mut self.client, scene, facts, &presented)?;
         client.spend(scene, facts)?;
         let ok = |facts: &mut Facts| Ok(reply::done(reply::cors(reply::no_store(HttpResponse::empty(200))), facts));
         let Some(opened) = opened else {

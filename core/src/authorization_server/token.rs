@@ -67,16 +67,11 @@ impl Token {
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let Self { scene, parsed, client: verified, was_current, .. } = self;
+        let Self { scene, parsed, client, was_current, .. } = self;
         let (scene, parsed) = (&*scene, parsed.as_ref());
         let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         facts.need(&parsed.wanted)?;
-        // INVARIANT: an assertion is judged again at each step, since another exchange may have spent it meanwhile.
-        let client = match verified.take().filter(|client| !client.spends()) {
-            Some(client) => client,
-            None => authenticate(scene, facts, &parsed.presented)?,
-        };
-        let client = &*verified.insert(client);
+        let client = authenticate(client, scene, facts, &parsed.presented)?;
         let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
         let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;

@@ -142,8 +142,24 @@ fn read_basic(header: &str) -> Option<(String, String)> {
     if name.is_empty() { None } else { Some((name, half(secret))) }
 }
 
-/// Finds the client and checks that it is who it says.
-pub(crate) fn authenticate(scene: &Scene, facts: &mut Facts, presented: &Presented) -> Result<VerifiedClient, Pause> {
+/// Finds the client and checks that it is who it says, once an exchange: a proof that held is `known` from then on, and
+/// only whether another exchange has spent it meanwhile is looked up again.
+pub(crate) fn authenticate<'a>(
+    known: &'a mut Option<VerifiedClient>,
+    scene: &Scene,
+    facts: &mut Facts,
+    presented: &Presented,
+) -> Result<&'a VerifiedClient, Pause> {
+    let client = match known.take() {
+        Some(client) => client,
+        None => prove(scene, facts, presented)?,
+    };
+    let client = known.insert(client);
+    client.unspent(scene, facts)?;
+    Ok(client)
+}
+
+fn prove(scene: &Scene, facts: &mut Facts, presented: &Presented) -> Result<VerifiedClient, Pause> {
     let client = resolve(scene, facts, &presented.client_id)?;
     let wrong = |facts: &Facts, refusal| {
         let budget = format!("wrong:{}:{}", client.id, scene.peer);
@@ -200,14 +216,7 @@ fn check_assertion(scene: &Scene, facts: &mut Facts, client: &Client, assertion:
     let jti = claims.token_id().filter(|jti| (1..=256).contains(&jti.len()));
     let jti = jti.ok_or_else(|| Pause::because(&refusal::ASSERTION_CLAIMS, "`jti` is missing or too long"))?;
     let remember_until = expires_at.saturating_add(2 * LEEWAY_SECONDS);
-    let spend = Spend { key: seen_key(scene, &client.id, jti), remember_until };
-    // Seen before by another exchange? Then refuse now; recording it comes last.
-    if let Some(record) = facts.live(&spend.key, scene.env.now)?
-        && record.value != spend_value(scene)
-    {
-        return Err(Pause::because(&refusal::ASSERTION_REPLAYED, client.id.clone()));
-    }
-    Ok(spend)
+    Ok(Spend { key: seen_key(scene, &client.id, jti), remember_until })
 }
 
 fn spend_value(scene: &Scene) -> Vec<u8> {
@@ -215,16 +224,22 @@ fn spend_value(scene: &Scene) -> Vec<u8> {
 }
 
 impl VerifiedClient {
-    /// Whether the proof can be used once only.
-    pub(crate) fn spends(&self) -> bool {
-        self.spend.is_some()
+    /// Seen before by another exchange? Then the request is refused at once; recording it comes last.
+    fn unspent(&self, scene: &Scene, facts: &Facts) -> Result<(), Pause> {
+        let Some(spend) = &self.spend else { return Ok(()) };
+        match facts.live(&spend.key, scene.env.now)? {
+            Some(record) if record.value != spend_value(scene) => {
+                Err(Pause::because(&refusal::ASSERTION_REPLAYED, self.client.id.clone()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Records the assertion as used, once, after every other check and directly before the gate.
     pub(crate) fn spend(&self, scene: &Scene, facts: &Facts) -> Result<(), Pause> {
         let Some(spend) = &self.spend else { return Ok(()) };
         if facts.live(&spend.key, scene.env.now)?.is_some() {
-            // `check_assertion` has seen that the record is this exchange's own.
+            // `authenticate` has seen that the record is this exchange's own.
             return Ok(());
         }
         let previous = facts.stored(&spend.key)?;
