@@ -100,9 +100,15 @@ impl KeyRing {
         Ok(ring.write())
     }
 
-    /// The key of that id.
+    /// The key of that id, to derive what was derived before.
     pub(crate) fn key(&self, id: &KeyId) -> Option<&ServerKey> {
         self.keys.iter().find(|key| key.id == *id)
+    }
+
+    /// The key of that id, while it verifies. Nothing from outside is opened with a key whose time is over, even where
+    /// the operator has not yet taken it out of the ring.
+    pub(crate) fn verifying(&self, id: &KeyId, now: u64) -> Option<&ServerKey> {
+        self.key(id).filter(|key| now < key.verifies_until)
     }
 
     /// The key that signs at `now`: the one that began to sign last.
@@ -126,10 +132,10 @@ impl KeyRing {
     }
 
     /// Opens what [`KeyRing::seal`] made for the same purpose.
-    pub(crate) fn unseal(&self, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+    pub(crate) fn unseal(&self, now: u64, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = crypto::from_base64url(sealed)?;
         let (id, sealed) = bytes.split_first_chunk::<4>()?;
-        self.key(id)?.seals.open(purpose.as_bytes(), sealed)
+        self.verifying(id, now)?.seals.open(purpose.as_bytes(), sealed)
     }
 }
 
@@ -174,7 +180,13 @@ impl RingText {
             let read = |name: &str| entry.get(name).and_then(Value::as_u64);
             let signs_from =
                 read("signs_from").ok_or_else(|| wrong(format!("{at}.signs_from"), "a time in seconds since 1970"))?;
-            Ok((signs_from, read("verifies_until").unwrap_or(NEVER)))
+            let verifies_until = match entry.get("verifies_until") {
+                None => NEVER,
+                Some(time) => time
+                    .as_u64()
+                    .ok_or_else(|| wrong(format!("{at}.verifies_until"), "a time in seconds since 1970"))?,
+            };
+            Ok((signs_from, verifies_until))
         };
         let entries = |name: &str| value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut ring = Self { keys: Vec::new(), jwt: Vec::new() };
@@ -265,8 +277,8 @@ mod tests {
     fn a_seal_opens_only_for_its_purpose() {
         let ring = KeyRing::parse(&KeyRing::generate(1000, &[1; 32]), "keys").unwrap();
         let sealed = ring.seal(1000, "ticket", b"text").unwrap();
-        assert_eq!(ring.unseal("ticket", &sealed).as_deref(), Some(&b"text"[..]));
-        assert_eq!(ring.unseal("consent", &sealed), None);
+        assert_eq!(ring.unseal(1000, "ticket", &sealed).as_deref(), Some(&b"text"[..]));
+        assert_eq!(ring.unseal(1000, "consent", &sealed), None);
         assert!(ring.seal(999, "ticket", b"text").is_none());
     }
 }

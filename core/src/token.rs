@@ -179,13 +179,15 @@ pub(crate) struct Opened {
     proof: [u8; PROOF_BYTES],
 }
 
-/// Opens a token of one of `kinds`: `None` when it is malformed, forged, of another kind or of another issuer.
+/// Opens a token of one of `kinds`: `None` when it is malformed, forged, of another kind or of another issuer, or when
+/// the time of its key is over.
 pub(crate) fn open(
     prefixes: &Prefixes,
     ring: &KeyRing,
     issuer_hash: &[u8; 8],
     kinds: &[TokenKind],
     token: &str,
+    now: u64,
 ) -> Option<Opened> {
     if token.len() > TOKEN_BYTES {
         return None;
@@ -194,7 +196,7 @@ pub(crate) fn open(
         let encoded = token.strip_prefix(prefixes.of(*kind))?;
         let bytes = crypto::from_base64url(encoded)?;
         let (id, sealed) = bytes.split_first_chunk::<4>()?;
-        let key = ring.key(id)?;
+        let key = ring.verifying(id, now)?;
         let plaintext = key.tokens.open(id, sealed)?;
         let (body, proof) = plaintext.split_last_chunk::<PROOF_BYTES>()?;
         let body = Body::decode(body, issuer_hash)?;
@@ -223,6 +225,7 @@ mod tests {
     use super::*;
 
     const ISSUER: [u8; 8] = [9; 8];
+    const NOW: u64 = 100;
 
     fn ring() -> KeyRing {
         KeyRing::parse(&KeyRing::generate(100, &[5; 32]), "keys").unwrap()
@@ -241,7 +244,7 @@ mod tests {
             let body = body(TokenKind::Access, client);
             let token = derive(&prefixes, key, &ISSUER, &[4; 32], &body);
             assert_eq!(token, derive(&prefixes, key, &ISSUER, &[4; 32], &body));
-            let opened = open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh, TokenKind::Access], &token).unwrap();
+            let opened = open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh, TokenKind::Access], &token, NOW).unwrap();
             assert_eq!(opened.body, body);
             assert!(opened.prove(&ring, &ISSUER, &[4; 32]).is_some());
             assert!(opened.prove(&ring, &ISSUER, &[5; 32]).is_none());
@@ -252,10 +255,10 @@ mod tests {
     fn a_token_of_another_kind_or_issuer_does_not_open() {
         let (ring, prefixes) = (ring(), Prefixes::default());
         let token = derive(&prefixes, ring.signing(100).unwrap(), &ISSUER, &[4; 32], &body(TokenKind::Access, None));
-        assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh], &token).is_none());
-        assert!(open(&prefixes, &ring, &[8; 8], &[TokenKind::Access], &token).is_none());
+        assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh], &token, NOW).is_none());
+        assert!(open(&prefixes, &ring, &[8; 8], &[TokenKind::Access], &token, NOW).is_none());
         let renamed = token.replace("lsa_", "lsr_");
-        assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh], &renamed).is_none());
+        assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh], &renamed, NOW).is_none());
     }
 
     #[test]
@@ -266,12 +269,12 @@ mod tests {
             let mut bytes = token.clone().into_bytes();
             bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
-            assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], &changed).is_none(), "{index}");
+            assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], &changed, NOW).is_none(), "{index}");
         }
         for changed in
             [&token[..token.len() - 1], &(token.clone() + "A"), &(token.clone() + "="), &token.to_uppercase()]
         {
-            assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], changed).is_none());
+            assert!(open(&prefixes, &ring, &ISSUER, &[TokenKind::Code], changed, NOW).is_none());
         }
     }
 }

@@ -46,7 +46,7 @@ impl Introspect {
         let text = form.one("token").ok().flatten().ok_or(Pause::from(&refusal::REVOKE_TOKEN_MISSING))?;
         let config = &server.config;
         let kinds = [TokenKind::Access, TokenKind::Personal];
-        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text);
+        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text, scene.env.now);
         let mut wanted = presented.wanted_keys(scene);
         if let Some(opened) = &opened {
             wanted.extend([server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject)]);

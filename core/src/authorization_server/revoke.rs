@@ -41,7 +41,7 @@ impl Revoke {
         let text = form.one("token").ok().flatten().ok_or(Pause::from(&refusal::REVOKE_TOKEN_MISSING))?;
         let config = &server.config;
         let kinds = [TokenKind::Refresh, TokenKind::Access];
-        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text);
+        let opened = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, text, scene.env.now);
         let mut wanted = presented.wanted_keys(scene);
         wanted.extend(opened.as_ref().map(|opened| server.grant_key(&opened.body.grant)));
         facts.need(&wanted)?;

@@ -73,7 +73,7 @@ impl SignIn {
         let (scene, server) = (&self.scene, &self.scene.server);
         let config = &server.config;
         if let Some(opened) =
-            token::open(&config.prefixes, &server.ring, &config.issuer_hash, &[TokenKind::Personal], presented)
+            token::open(&config.prefixes, &server.ring, &config.issuer_hash, &[TokenKind::Personal], presented, scene.env.now)
         {
             let (grant_key, subject_key) =
                 (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));

@@ -50,7 +50,7 @@ impl Ticket {
         if sealed.len() > TICKET_BYTES {
             return Err(Pause::from(&refusal::TICKET_INVALID));
         }
-        let text = scene.server.ring.unseal(TICKET, sealed).ok_or(Pause::from(&refusal::TICKET_INVALID))?;
+        let text = scene.server.ring.unseal(scene.env.now, TICKET, sealed).ok_or(Pause::from(&refusal::TICKET_INVALID))?;
         let ticket: Self = serde_json::from_slice(&text).map_err(|_| Pause::from(&refusal::TICKET_INVALID))?;
         let browser = browser.map(browser_hash).unwrap_or_default();
         if !crate::secret::same(browser.as_bytes(), ticket.browser.as_bytes()) {
@@ -84,7 +84,7 @@ impl ConsentSeal {
     /// Opens the seal that belongs to `ticket`.
     pub(crate) fn open(scene: &Scene, sealed: &str, ticket: &str) -> Result<Self, Pause> {
         let invalid = || Pause::from(&refusal::CONSENT_SEAL);
-        let text = scene.server.ring.unseal(CONSENT, sealed).ok_or_else(invalid)?;
+        let text = scene.server.ring.unseal(scene.env.now, CONSENT, sealed).ok_or_else(invalid)?;
         let seal: Self = serde_json::from_slice(&text).map_err(|_| invalid())?;
         if crate::secret::same(seal.ticket.as_bytes(), hash(ticket).as_bytes()) { Ok(seal) } else { Err(invalid()) }
     }

@@ -138,7 +138,7 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let missing = if kind == TokenKind::Code { &refusal::CODE_MISSING } else { &refusal::REFRESH_MISSING };
     let text = one(name).ok_or(Pause::from(missing))?;
     let config = &scene.server.config;
-    let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text);
+    let opened = token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &[kind], text, scene.env.now);
     let opened = opened.map(|opened| {
         let keys = [scene.server.grant_key(&opened.body.grant), scene.server.subject_key(&opened.body.subject)];
         (opened, keys)

@@ -106,7 +106,8 @@ impl CheckExchange {
             Err(refusal) => Presented::Wrong(refusal),
             Ok(token) => {
                 let kinds = [TokenKind::Access, TokenKind::Personal];
-                match token::open(&config.prefixes, &scene.server.ring, &config.issuer_hash, &kinds, token) {
+                let (ring, now) = (&scene.server.ring, scene.env.now);
+                match token::open(&config.prefixes, ring, &config.issuer_hash, &kinds, token, now) {
                     Some(opened) => Presented::Opaque(opened),
                     None => Presented::Text(token.to_string()),
                 }

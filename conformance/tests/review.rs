@@ -1,0 +1,83 @@
+//! Attacks that a review tried, each as the sentence that must hold.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
+
+use lockstep_conformance::fixture::{
+    RESOURCE_2, bearer, body, get, keys, put, redeem, redirected, refresh, revoke, tokens, two_resources, user,
+};
+use lockstep_conformance::world::{BEGINNING, World, event};
+use lockstep_oauth::authorization_server::Answer;
+use lockstep_oauth::authorization_server::config::Config;
+use lockstep_oauth::authorization_server::operations::{Operated, Operation};
+use lockstep_oauth::keys::KeyRing;
+use lockstep_oauth::protected_resource::Checked;
+use lockstep_oauth::question::Decision;
+use serde_json::{Value, json};
+
+fn by_personal_token(config: &mut Value) {
+    put(config, "sign_in", json!("personal_token"));
+}
+
+fn issue_personal(world: &mut World, scopes: &[&str], expires_in: u64) -> (String, String) {
+    let outcome = world.operate(Operation::IssuePersonal {
+        subject: "alice".into(),
+        name: "laptop".into(),
+        claims: user("alice").claims,
+        resource: String::new(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        expires_in,
+    });
+    let Operated::Issued { token, grant_id, .. } = outcome.operated else { panic!("{outcome:?}") };
+    (token, grant_id)
+}
+
+/// Pastes a credential into the built-in sign-in; the browser keeps the session.
+fn paste(world: &mut World, credential: &str) -> Answer {
+    world.send(get("/sign-in").but(&["#POST", &format!("token={credential}")]))
+}
+
+fn refused(answer: &Answer) -> &'static str {
+    answer.refusal.unwrap_or_else(|| panic!("not refused: {answer:?}"))
+}
+
+fn is_sent_to_sign_in(world: &mut World) -> bool {
+    let answer = world.authorize(&[]);
+    answer.response.header("location").is_some_and(|location| location.starts_with("/sign-in"))
+}
+
+#[test]
+fn a_server_key_verifies_nothing_when_its_time_is_over() {
+    let mut ring: Value = serde_json::from_str(&keys()).unwrap();
+    ring["keys"][0]["verifies_until"] = json!(BEGINNING + 600);
+    let second: Value = serde_json::from_str(&KeyRing::generate(BEGINNING + 300, &[8; 32])).unwrap();
+    let second = second["keys"][0].clone();
+    ring["keys"].as_array_mut().unwrap().push(second);
+    let mut world = World::new();
+    world.rekey(ring.to_string());
+    let old = world.connect();
+    let page = world.authorize(&[]);
+    world.wait(599);
+    assert!(world.passes(&old.access));
+    world.wait(1);
+    let Checked::Refused(answer) = world.check(bearer(&old.access)) else { panic!("the key is over") };
+    assert_eq!(refused(&answer), "bearer.invalid");
+    assert_eq!(refused(&world.send(refresh(&old.refresh))), "token.refresh.unknown");
+    assert_eq!(refused(&world.consent(&page, &[])), "consent.ticket.invalid");
+    let new = world.connect();
+    assert!(world.passes(&new.access));
+}
+
+#[test]
+fn a_key_whose_end_cannot_be_read_is_refused() {
+    for list in ["keys", "jwt"] {
+        let mut ring: Value = serde_json::from_str(&keys()).unwrap();
+        ring[list][0]["verifies_until"] = json!("1800000000");
+        let fault = KeyRing::parse(&ring.to_string(), "keys").unwrap_err();
+        assert_eq!(fault.at, format!("keys.{list}[0].verifies_until"));
+    }
+}
