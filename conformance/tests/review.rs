@@ -51,6 +51,27 @@ fn is_sent_to_sign_in(world: &mut World) -> bool {
 }
 
 #[test]
+fn a_ticket_and_a_session_of_one_issuer_open_nothing_at_another_with_the_same_keys() {
+    let other = |config: &mut Value| put(config, "issuer", json!("https://as.example/"));
+    let mut here = World::new();
+    let mut there = World::with(other);
+    let page = here.authorize(&[]);
+    there.cookies = here.cookies.clone();
+    assert_eq!(refused(&there.consent(&page, &[])), "consent.ticket.invalid");
+
+    let mut here = World::with(by_personal_token);
+    let mut there = World::with(|config| {
+        by_personal_token(config);
+        other(config);
+    });
+    let (token, _) = issue_personal(&mut here, &[], 86_400);
+    paste(&mut here, &token);
+    there.cookies = here.cookies.clone();
+    there.store = here.store.clone();
+    assert!(is_sent_to_sign_in(&mut there));
+}
+
+#[test]
 fn a_server_key_verifies_nothing_when_its_time_is_over() {
     let mut ring: Value = serde_json::from_str(&keys()).unwrap();
     ring["keys"][0]["verifies_until"] = json!(BEGINNING + 600);

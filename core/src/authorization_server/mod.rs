@@ -35,6 +35,7 @@ use crate::store::Key;
 use crate::token::RecordId;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use config::{Config, RegistrationMode};
 pub use rule::Answer;
 use rule::Scene;
@@ -50,6 +51,16 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn key(&self, kind: &str, id: &str) -> Key {
         Key::new(&self.config.issuer_hash, kind, id)
+    }
+
+    /// Seals a short-lived text of this issuer for a purpose.
+    pub(crate) fn seal(&self, now: u64, purpose: &str, plaintext: &[u8]) -> Option<String> {
+        self.ring.seal(now, &self.config.issuer_hash, purpose, plaintext)
+    }
+
+    /// Opens what [`Server::seal`] made for the same purpose.
+    pub(crate) fn unseal(&self, now: u64, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+        self.ring.unseal(now, &self.config.issuer_hash, purpose, sealed)
     }
 
     pub(crate) fn grant_key(&self, id: &[u8; 16]) -> Key {
@@ -211,7 +222,7 @@ impl AuthorizationServer {
     }
 
     /// The paths that this server answers, for hosts whose routers want a list. `{id}` stands for one segment.
-    pub fn paths(&self) -> alloc::vec::Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         let config = &self.server.config;
         let base = config.base_path();
         let mut paths = metadata::paths(config);

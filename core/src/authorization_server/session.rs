@@ -37,7 +37,7 @@ fn session(scene: &Scene, facts: &Facts, request: &HttpRequest) -> Result<Option
     let server = &scene.server;
     let read = || {
         let sealed = request.cookie(&server.config.cookie_name(SESSION_COOKIE))?;
-        let value: Value = serde_json::from_slice(&server.ring.unseal(scene.env.now, SESSION, sealed)?).ok()?;
+        let value: Value = serde_json::from_slice(&server.unseal(scene.env.now, SESSION, sealed)?).ok()?;
         let text = |name: &str| value.get(name).and_then(Value::as_str).map(ToString::to_string);
         let claims = value.get("claims").and_then(Value::as_object).cloned().unwrap_or_default();
         let fresh = scene.env.now < value.get("expires_at")?.as_u64()?;

@@ -51,7 +51,7 @@ impl SignIn {
             "subject": user.subject, "name": user.name, "claims": user.claims, "counter": counter,
             "expires_at": scene.env.now.saturating_add(SESSION_SECONDS),
         });
-        let sealed = scene.server.ring.seal(scene.env.now, SESSION, session.to_string().as_bytes());
+        let sealed = scene.server.seal(scene.env.now, SESSION, session.to_string().as_bytes());
         let sealed = sealed.ok_or(Pause::Unavailable("no server key signs now"))?;
         facts.tell(scene.event("sign_in.accepted").with("subject", &user.subject));
         let response = reply::set_cookie(scene, reply::redirect(&next), SESSION_COOKIE, &sealed, SESSION_SECONDS);
