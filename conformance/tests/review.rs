@@ -51,6 +51,82 @@ fn is_sent_to_sign_in(world: &mut World) -> bool {
 }
 
 #[test]
+fn a_narrow_personal_token_approves_no_scope_that_it_lacks() {
+    let mut world = World::with(by_personal_token);
+    let (token, _) = issue_personal(&mut world, &["notes:read"], 86_400);
+    assert_eq!(paste(&mut world, &token).refusal, None);
+    let page = world.authorize(&["scope=notes:read notes:write"]);
+    let code = redirected(&world.consent(&page, &[]), "code").unwrap();
+    assert_eq!(body(&world.send(redeem(&code)))["scope"], "notes:read");
+    // And asking for what it lacks alone is denied.
+    assert_eq!(refused(&world.authorize(&["scope=notes:write"])), "authorize.denied");
+}
+
+#[test]
+fn a_page_of_a_wide_session_is_answered_within_a_narrow_one() {
+    let mut world = World::with(by_personal_token);
+    let (wide, _) = issue_personal(&mut world, &["notes:read", "notes:write"], 86_400);
+    let (narrow, _) = issue_personal(&mut world, &["notes:read"], 86_400);
+    paste(&mut world, &wide);
+    let page = world.authorize(&["scope=notes:read notes:write"]);
+    paste(&mut world, &narrow);
+    let code = redirected(&world.consent(&page, &[]), "code").unwrap();
+    assert_eq!(body(&world.send(redeem(&code)))["scope"], "notes:read");
+}
+
+#[test]
+fn a_personal_token_of_one_resource_approves_nothing_at_another() {
+    let mut world = World::with(|config| {
+        by_personal_token(config);
+        two_resources(config);
+    });
+    let (token, _) = issue_personal(&mut world, &["notes:read"], 86_400);
+    paste(&mut world, &token);
+    assert_eq!(refused(&world.authorize(&[&format!("resource={RESOURCE_2}")])), "authorize.denied");
+}
+
+#[test]
+fn a_session_ends_with_the_personal_token_that_opened_it() {
+    let mut world = World::with(by_personal_token);
+    let (token, grant_id) = issue_personal(&mut world, &[], 86_400);
+    paste(&mut world, &token);
+    assert!(!is_sent_to_sign_in(&mut world));
+    world.operate(Operation::RevokeGrant { subject: "alice".into(), grant_id });
+    assert!(is_sent_to_sign_in(&mut world), "revoked");
+
+    let (short, _) = issue_personal(&mut world, &[], 60);
+    paste(&mut world, &short);
+    assert!(!is_sent_to_sign_in(&mut world));
+    world.wait(60);
+    assert!(is_sent_to_sign_in(&mut world), "expired");
+}
+
+#[test]
+fn a_session_reaches_no_further_than_a_credential_of_the_host() {
+    let mut world = World::with(|config| {
+        by_personal_token(config);
+        put(config, "verify_tokens", json!(true));
+    });
+    let credential = |expires_at| Decision::Credential {
+        user: user("alice"),
+        scopes: vec!["notes:read".to_owned()],
+        expires_at: Some(expires_at),
+    };
+    world.credentials.insert("external".into(), credential(BEGINNING + 60));
+    assert_eq!(paste(&mut world, "external").refusal, None);
+    let page = world.authorize(&["scope=notes:read notes:write"]);
+    let code = redirected(&world.consent(&page, &[]), "code").unwrap();
+    assert_eq!(body(&world.send(redeem(&code)))["scope"], "notes:read");
+    world.wait(60);
+    assert!(is_sent_to_sign_in(&mut world), "expired");
+    world.credentials.insert("external".into(), credential(BEGINNING + 3600));
+    paste(&mut world, "external");
+    assert!(!is_sent_to_sign_in(&mut world));
+    world.credentials.clear();
+    assert!(is_sent_to_sign_in(&mut world), "the host no longer knows it");
+}
+
+#[test]
 fn a_ticket_and_a_session_of_one_issuer_open_nothing_at_another_with_the_same_keys() {
     let other = |config: &mut Value| put(config, "issuer", json!("https://as.example/"));
     let mut here = World::new();
