@@ -178,3 +178,29 @@ fn a_key_whose_end_cannot_be_read_is_refused() {
         assert_eq!(fault.at, format!("keys.{list}[0].verifies_until"));
     }
 }
+
+#[test]
+fn a_grant_that_is_approved_can_be_redeemed_refreshed_and_revoked_however_large_it_is() {
+    let mut approvals = 0;
+    for size in (7000..8200).step_by(7) {
+        let mut world = World::with(|config| put(config, "access_token_format", json!("jwt")));
+        let mut large = user("alice");
+        large.claims.insert("padding".into(), json!("x".repeat(size)));
+        world.sign_in = Decision::SignedIn(large);
+        let page = world.authorize(&[]);
+        let answer = world.consent(&page, &[]);
+        let Some(code) = redirected(&answer, "code") else {
+            assert_eq!(refused(&answer), "authorize.too_large");
+            continue;
+        };
+        approvals += 1;
+        let first = world.send(redeem(&code));
+        assert_eq!(first.refusal, None, "{size}");
+        let first = tokens(&first);
+        let second = tokens(&world.send(refresh(&first.refresh)));
+        assert_eq!(world.send(refresh(&first.refresh)).refusal, None, "{size}: marked as retried");
+        let revoked = world.send(revoke(&second.refresh));
+        assert!(event(&revoked.events, "grant.revoked").is_some(), "{size}: {revoked:?}");
+    }
+    assert!(approvals > 0);
+}
