@@ -204,3 +204,20 @@ fn a_grant_that_is_approved_can_be_redeemed_refreshed_and_revoked_however_large_
     }
     assert!(approvals > 0);
 }
+
+#[test]
+fn a_host_on_a_list_is_spelled_as_hosts_are() {
+    for list in ["allow_hosts", "deny_hosts"] {
+        for wrong in ["Evil.example", "https://evil.example", "evil.example:8443", "evil.example/", ".evil.example", "*", "*.", "a.*", "evil.example.", ""] {
+            let mut config = lockstep_conformance::fixture::config();
+            put(&mut config, "client_documents", json!({ list: [wrong] }));
+            let fault = Config::parse(&config.to_string()).unwrap_err();
+            assert_eq!(fault.at, format!("client_documents.{list}"), "{wrong}");
+        }
+        for right in ["evil.example", "*.evil.example", "localhost", "[2606:4700::1]", "1.2.3.4"] {
+            let mut config = lockstep_conformance::fixture::config();
+            put(&mut config, "client_documents", json!({ list: [right] }));
+            assert!(Config::parse(&config.to_string()).is_ok(), "{right}");
+        }
+    }
+}
