@@ -208,7 +208,18 @@ fn a_grant_that_is_approved_can_be_redeemed_refreshed_and_revoked_however_large_
 #[test]
 fn a_host_on_a_list_is_spelled_as_hosts_are() {
     for list in ["allow_hosts", "deny_hosts"] {
-        for wrong in ["Evil.example", "https://evil.example", "evil.example:8443", "evil.example/", ".evil.example", "*", "*.", "a.*", "evil.example.", ""] {
+        for wrong in [
+            "Evil.example",
+            "https://evil.example",
+            "evil.example:8443",
+            "evil.example/",
+            ".evil.example",
+            "*",
+            "*.",
+            "a.*",
+            "evil.example.",
+            "",
+        ] {
             let mut config = lockstep_conformance::fixture::config();
             put(&mut config, "client_documents", json!({ list: [wrong] }));
             let fault = Config::parse(&config.to_string()).unwrap_err();
@@ -220,4 +231,15 @@ fn a_host_on_a_list_is_spelled_as_hosts_are() {
             assert!(Config::parse(&config.to_string()).is_ok(), "{right}");
         }
     }
+}
+
+#[test]
+fn introspection_does_not_date_an_older_token_by_the_newest() {
+    let mut world = World::new();
+    let first = world.connect();
+    assert_eq!(world.introspected(&first.access)["iat"], BEGINNING);
+    world.wait(600);
+    let second = tokens(&world.send(refresh(&first.refresh)));
+    assert_eq!(world.introspected(&second.access)["iat"], BEGINNING + 600);
+    assert!(world.introspected(&first.access)["iat"].as_u64().is_none_or(|issued| issued <= BEGINNING));
 }

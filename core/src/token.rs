@@ -244,7 +244,8 @@ mod tests {
             let body = body(TokenKind::Access, client);
             let token = derive(&prefixes, key, &ISSUER, &[4; 32], &body);
             assert_eq!(token, derive(&prefixes, key, &ISSUER, &[4; 32], &body));
-            let opened = open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh, TokenKind::Access], &token, NOW).unwrap();
+            let opened =
+                open(&prefixes, &ring, &ISSUER, &[TokenKind::Refresh, TokenKind::Access], &token, NOW).unwrap();
             assert_eq!(opened.body, body);
             assert!(opened.prove(&ring, &ISSUER, &[4; 32]).is_some());
             assert!(opened.prove(&ring, &ISSUER, &[5; 32]).is_none());

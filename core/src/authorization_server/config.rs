@@ -470,7 +470,9 @@ fn read_hosts(entry: &mut Reader, name: &str) -> Result<Vec<String>, Misuse> {
         None => Ok(hosts),
         Some(wrong) => Err(misuse(
             &format!("client_documents.{name}"),
-            &format!("`{wrong}` is no host; write `host.example`, or `*.host.example` for what is below it, in lower case"),
+            &format!(
+                "`{wrong}` is no host; write `host.example`, or `*.host.example` for what is below it, in lower case"
+            ),
         )),
     }
 }

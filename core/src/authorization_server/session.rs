@@ -103,8 +103,7 @@ pub(crate) fn holder(scene: &Scene, facts: &Facts, credential: &str) -> Result<O
     }
     let kinds = [TokenKind::Personal];
     if let Some(opened) = token::open(&config.prefixes, &server.ring, &config.issuer_hash, &kinds, credential, now) {
-        let (grant_key, subject_key) =
-            (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));
+        let (grant_key, subject_key) = (server.grant_key(&opened.body.grant), server.subject_key(&opened.body.subject));
         facts.need(&[grant_key.clone(), subject_key.clone()])?;
         let counter = subject_counter(facts, &subject_key)?;
         let grant = facts.live(&grant_key, now)?.and_then(|record| Grant::decode(&record.value));
