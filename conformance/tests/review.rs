@@ -8,7 +8,8 @@
 )]
 
 use lockstep_conformance::fixture::{
-    RESOURCE_2, bearer, body, get, keys, put, redeem, redirected, refresh, revoke, tokens, two_resources, user,
+    DOCUMENT, KEY_SET, RESOURCE_2, assertion, assertion_claims, bearer, body, by_assertion, client_key, document, get,
+    key_clients, keys, put, redeem, redirected, refresh, revoke, served, tokens, two_resources, user,
 };
 use lockstep_conformance::world::{BEGINNING, World, event};
 use lockstep_oauth::authorization_server::Answer;
@@ -242,4 +243,55 @@ fn introspection_does_not_date_an_older_token_by_the_newest() {
     let second = tokens(&world.send(refresh(&first.refresh)));
     assert_eq!(world.introspected(&second.access)["iat"], BEGINNING + 600);
     assert!(world.introspected(&first.access)["iat"].as_u64().is_none_or(|issued| issued <= BEGINNING));
+}
+
+#[test]
+fn a_document_that_is_gone_comes_back_by_no_outage_and_no_spent_budget() {
+    let changes = [format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb".to_owned()];
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    for status in [404, 410] {
+        let mut world = World::new();
+        world.servers.insert(DOCUMENT.into(), served(200, &document()));
+        let code = world.code(&changes);
+        let first = tokens(&world.send(redeem(&code).but(&changes)));
+        world.wait(86_400);
+        world.servers.insert(DOCUMENT.into(), served(status, &json!({})));
+        for attempt in 0..40 {
+            let answer = world.send(refresh(&first.refresh).but(&changes[..1]));
+            assert!(answer.refusal.is_some(), "attempt {attempt} of {status}");
+        }
+        world.wait(60);
+        world.servers.insert(DOCUMENT.into(), served(503, &json!({})));
+        let answer = world.send(refresh(&first.refresh).but(&changes[..1]));
+        assert_eq!(refused(&answer), "client.document.unreachable");
+        // Its owner may put it back.
+        world.servers.insert(DOCUMENT.into(), served(200, &document()));
+        assert_eq!(world.send(refresh(&first.refresh).but(&changes[..1])).refusal, None);
+    }
+}
+
+#[test]
+fn a_key_set_that_is_gone_comes_back_by_no_outage_and_no_spent_budget() {
+    let mut world = World::with(key_clients);
+    let keys = json!({ "keys": [client_key(1).public().to_map()] });
+    world.servers.insert(KEY_SET.into(), served(200, &keys));
+    let sign = |world: &World, id: u32| {
+        let mut claims = assertion_claims("fetched", world.now);
+        put(&mut claims, "jti", json!(format!("attempt {id}")));
+        assertion(1, &claims)
+    };
+    let attempt = |world: &mut World, id: u32| {
+        let changes = by_assertion("fetched", &sign(world, id));
+        let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+        world.send(revoke("nothing").but(&changes))
+    };
+    assert_eq!(attempt(&mut world, 0).refusal, None);
+    world.wait(86_400);
+    world.servers.insert(KEY_SET.into(), served(404, &json!({})));
+    for id in 1..=20 {
+        assert!(attempt(&mut world, id).refusal.is_some(), "attempt {id}");
+    }
+    world.wait(60);
+    world.servers.insert(KEY_SET.into(), served(200, &keys));
+    assert_eq!(attempt(&mut world, 21).refusal, None);
 }

@@ -69,6 +69,7 @@ fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Adm
         return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
     }
     if response.status != 200 {
+        forget_if_gone(scene, facts, key, response.status)?;
         return Err(Pause::because(&refusal::DOCUMENT_STATUS, format!("status {}", response.status)));
     }
     judge_media_type(response)?;
@@ -84,6 +85,18 @@ fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Adm
         return Err(Pause::Cache(Write::over(previous, key, value, expires_at, Labels::default(), &scene.env.entropy)));
     }
     Ok(client)
+}
+
+/// 404 and 410 are their owner's word: the copy that is kept is good for no outage any more, nor for a spent budget, which
+/// anybody can bring about.
+pub(super) fn forget_if_gone(scene: &Scene, facts: &Facts, key: Key, status: u16) -> Result<(), Pause> {
+    let now = scene.env.now;
+    if !matches!(status, 404 | 410) || facts.settled(&key) || facts.live(&key, now)?.is_none() {
+        return Ok(());
+    }
+    let previous = facts.stored(&key)?;
+    let value = json!({ "v": 1 }).to_string().into_bytes();
+    Err(Pause::Cache(Write::over(previous, key, value, now, Labels::default(), &scene.env.entropy)))
 }
 
 /// Which URLs are fetched at all. Nothing is sent anywhere before this has passed.

@@ -100,6 +100,7 @@ fn fetched(
         return stale(facts, &format!("status {}", response.status));
     }
     if response.status != 200 {
+        document::forget_if_gone(scene, facts, key, response.status)?;
         return Err(Pause::because(&refusal::KEYS_UNREACHABLE, format!("status {}", response.status)));
     }
     let set =
