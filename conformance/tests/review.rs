@@ -9,7 +9,7 @@
 
 use lockstep_conformance::fixture::{
     DOCUMENT, KEY_SET, RESOURCE_2, assertion, assertion_claims, bearer, body, by_assertion, client_key, document, get,
-    key_clients, keys, put, redeem, redirected, refresh, revoke, served, tokens, two_resources, user,
+    key_clients, keys, put, redeem, redirected, refresh, register, revoke, served, tokens, two_resources, user,
 };
 use lockstep_conformance::world::{BEGINNING, World, event};
 use lockstep_oauth::authorization_server::Answer;
@@ -294,4 +294,37 @@ fn a_key_set_that_is_gone_comes_back_by_no_outage_and_no_spent_budget() {
     world.wait(60);
     world.servers.insert(KEY_SET.into(), served(200, &keys));
     assert_eq!(attempt(&mut world, 21).refusal, None);
+}
+
+#[test]
+fn strangers_cannot_keep_a_known_document_stale_by_spending_the_budget_of_its_host() {
+    let changes = [format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb".to_owned()];
+    let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+    let mut world = World::new();
+    world.servers.insert(DOCUMENT.into(), served(200, &document()));
+    world.code(&changes);
+    world.wait(86_400);
+    for guess in 0..40 {
+        world.authorize(&[&format!("client_id=https://app.example/{guess}"), changes[1]]);
+    }
+    let mut moved = document();
+    put(&mut moved, "redirect_uris", json!(["https://app.example/new"]));
+    world.servers.insert(DOCUMENT.into(), served(200, &moved));
+    assert_eq!(refused(&world.authorize(&changes)), "authorize.redirect");
+}
+
+#[test]
+fn many_registrations_cannot_make_us_flood_one_host_with_fetches_of_keys() {
+    let mut world = World::with(|config| put(config, "registration", json!({ "mode": "open", "per_hour": 1000 })));
+    for number in 0..100 {
+        let registered = world.send(register(&json!({
+            "redirect_uris": ["https://client.example/cb"],
+            "jwks_uri": format!("https://victim.example/keys?{number}"),
+        })));
+        let id = body(&registered)["client_id"].as_str().unwrap().to_owned();
+        let changes = by_assertion(&id, &assertion(1, &assertion_claims(&id, world.now)));
+        let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+        assert_eq!(refused(&world.send(revoke("nothing").but(&changes))), "client.keys.unreachable");
+    }
+    assert_eq!(world.fetches.len(), 30, "as many as one host may be asked for in a minute");
 }
