@@ -9,7 +9,8 @@
 
 use lockstep_conformance::fixture::{
     DOCUMENT, KEY_SET, RESOURCE_2, assertion, assertion_claims, bearer, body, by_assertion, client_key, document, get,
-    key_clients, keys, put, redeem, redirected, refresh, register, revoke, served, tokens, two_resources, user,
+    key_clients, keys, put, put_client, redeem, redirected, refresh, register, revoke, served, tokens, two_resources,
+    user,
 };
 use lockstep_conformance::world::{BEGINNING, World, event};
 use lockstep_oauth::authorization_server::Answer;
@@ -327,4 +328,27 @@ fn many_registrations_cannot_make_us_flood_one_host_with_fetches_of_keys() {
         assert_eq!(refused(&world.send(revoke("nothing").but(&changes))), "client.keys.unreachable");
     }
     assert_eq!(world.fetches.len(), 30, "as many as one host may be asked for in a minute");
+}
+
+#[test]
+fn the_access_tokens_of_a_client_that_the_operator_disables_or_removes_are_dead_at_once() {
+    let disable = |config: &mut Value| put_client(config, "web", "disabled", json!(true));
+    let remove = |config: &mut Value| {
+        config["clients"].as_array_mut().unwrap().retain(|client| client["client_id"] != "web");
+    };
+    for change in [&disable as &dyn Fn(&mut Value), &remove] {
+        let mut world = World::new();
+        let connected = world.connect();
+        let (personal, _) = issue_personal(&mut world, &[], 3600);
+        assert!(world.passes(&connected.access));
+        world.reconfigure(change);
+        let Checked::Refused(answer) = world.check(bearer(&connected.access)) else { panic!("the client is gone") };
+        assert_eq!(refused(&answer), "bearer.revoked");
+        assert_eq!(world.introspected(&connected.access), json!({ "active": false }));
+        assert!(world.passes(&personal), "no client's");
+    }
+    let mut world = World::with(|config| put(config, "access_token_format", json!("jwt")));
+    let connected = world.connect();
+    world.reconfigure(disable);
+    assert_eq!(world.introspected(&connected.access), json!({ "active": false }));
 }

@@ -55,9 +55,9 @@ const ORDER: &[&str] = &[
     "authorization_server::clients",
     "authorization_server::consent_page",
     "authorization_server::approval",
-    "authorization_server::session",
     "authorization_server::mint",
     "authorization_server::access",
+    "authorization_server::session",
     "authorization_server::registration",
     // The endpoints.
     "authorization_server::metadata",

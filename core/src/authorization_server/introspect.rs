@@ -1,6 +1,7 @@
 //! The introspection endpoint (RFC 7662), for resource servers that the operator has named.
 
 use super::approval::subject_counter;
+use super::clients;
 use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::mint;
 use super::reply::{self, Shape};
@@ -9,7 +10,7 @@ use crate::exchange::{Act, Facts, Rule};
 use crate::grant::Grant;
 use crate::http::{BODY_BYTES, Form, HttpRequest, HttpResponse};
 use crate::refusal;
-use crate::token::{self, TokenKind};
+use crate::token::{self, RecordId, TokenKind};
 use alloc::string::ToString;
 use serde_json::{Map, Value, json};
 
@@ -68,7 +69,8 @@ impl Introspect {
         let Some(record) = facts.live(&server.grant_key(&opened.body.grant), now)? else { return Ok(None) };
         let Some(grant) = Grant::decode(&record.value) else { return Ok(None) };
         let Some(proven) = opened.prove(&server.ring, &server.config.issuer_hash, &grant.salt) else { return Ok(None) };
-        if !grant.honours(&proven, now) || !grant.is_alive(now, counter) || self.client_is_gone(facts, &proven.body)? {
+        let is_gone = self.client_is_gone(facts, &grant, proven.body.client.as_ref())?;
+        if is_gone || !grant.honours(&proven, now) || !grant.is_alive(now, counter) {
             return Ok(None);
         }
         let body = &proven.body;
@@ -76,8 +78,9 @@ impl Introspect {
         Ok(Some(self.describe(&grant, body.generation, body.resource, &names.join(" "), body.expires_at)))
     }
 
-    fn client_is_gone(&self, facts: &Facts, body: &token::Body) -> Result<bool, Pause> {
-        super::clients::registered::is_gone(&self.scene, facts, body.client.as_ref())
+    fn client_is_gone(&self, facts: &Facts, grant: &Grant, record: Option<&RecordId>) -> Result<bool, Pause> {
+        let is_refused = !grant.is_personal() && clients::is_refused(&self.scene.server, &grant.client_id);
+        Ok(is_refused || clients::registered::is_gone(&self.scene, facts, record)?)
     }
 
     /// A JWT of ours is as live as its grant: what introspection says is better than what its signature says.
@@ -89,7 +92,7 @@ impl Introspect {
         let Some(seen) = super::access::read_jwt(server, text, scene.env.now) else { return Ok(None) };
         let (grant_key, subject_key) =
             (server.grant_key(&seen.grant), server.subject_key(&server.subject_id(&seen.subject)));
-        let client = super::clients::registered::record_id(&seen.client);
+        let client = clients::registered::record_id(&seen.client);
         let mut wanted = alloc::vec![grant_key.clone(), subject_key.clone()];
         wanted.extend(client.iter().map(|id| server.client_key(id)));
         facts.need(&wanted)?;
@@ -97,7 +100,7 @@ impl Introspect {
         let Some(grant) = facts.live(&grant_key, scene.env.now)?.and_then(|record| Grant::decode(&record.value)) else {
             return Ok(None);
         };
-        let is_gone = super::clients::registered::is_gone(scene, facts, client.as_ref())?;
+        let is_gone = self.client_is_gone(facts, &grant, client.as_ref())?;
         if is_gone || !grant.is_alive(scene.env.now, counter) || seen.generation <= grant.access_floor {
             return Ok(None);
         }

@@ -3,7 +3,7 @@
 use super::challenge;
 use crate::authorization_server::access;
 use crate::authorization_server::approval::subject_counter;
-use crate::authorization_server::clients::registered;
+use crate::authorization_server::clients::{self, registered};
 use crate::authorization_server::mint;
 use crate::authorization_server::rule::{Answer, Ending, Pause, Scene};
 use crate::crypto;
@@ -156,6 +156,9 @@ impl CheckExchange {
         let counter = subject_counter(facts, &subject_key)?;
         if !grant.honours(&proven, now) || !grant.is_alive(now, counter) {
             return Err(Pause::because(&refusal::BEARER_REVOKED, crypto::base64url(&opened.body.grant)));
+        }
+        if !grant.is_personal() && clients::is_refused(server, &grant.client_id) {
+            return Err(Pause::because(&refusal::BEARER_REVOKED, "the client is disabled or no longer configured"));
         }
         if registered::is_gone(&self.scene, facts, opened.body.client.as_ref())? {
             return Err(Pause::because(&refusal::BEARER_REVOKED, "the client is gone"));

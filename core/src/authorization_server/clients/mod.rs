@@ -98,6 +98,15 @@ pub(crate) fn kind(server: &Server, id: &str) -> Kind {
     }
 }
 
+/// Whether a client's tokens are dead by the configuration alone: the operator has disabled the client, or removed it.
+pub(crate) fn is_refused(server: &Server, id: &str) -> bool {
+    match kind(server, id) {
+        Kind::Configured => server.config.clients.iter().any(|client| client.id == id && client.disabled),
+        Kind::Registered(_) | Kind::Document => false,
+        Kind::Unknown => true,
+    }
+}
+
 /// The keys that resolving this client will want, so that they can be loaded together with others.
 pub(crate) fn wanted_keys(server: &Server, id: &str) -> Option<Key> {
     match kind(server, id) {
