@@ -2,9 +2,9 @@
 //! in a third of the time for messages as short as ours.
 
 use super::{NONCE_BYTES, TAG_BYTES};
+use crate::secret::Secret;
 use alloc::vec::Vec;
 use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
 
 /// Encrypts in place and returns the tag; `None` for a key that has not 32 bytes.
 pub(super) fn seal(
@@ -30,9 +30,9 @@ pub(super) fn open(key: &[u8], nonce: &[u8; NONCE_BYTES], associated: &[u8], buf
 fn subcipher(key: &[u8], nonce: &[u8; NONCE_BYTES]) -> Option<(LessSafeKey, Nonce)> {
     let (head, tail) = nonce.split_first_chunk::<16>()?;
     let subkey = chacha20::hchacha::<chacha20::R20>(key.try_into().ok()?, head.into());
-    let subkey = Zeroizing::new(<[u8; 32]>::from(subkey));
+    let subkey = Secret::new(subkey.to_vec());
     let mut rest = [0u8; 12];
     rest.split_at_mut(4).1.copy_from_slice(tail);
-    let cipher = UnboundKey::new(&CHACHA20_POLY1305, subkey.as_slice()).ok()?;
+    let cipher = UnboundKey::new(&CHACHA20_POLY1305, subkey.expose()).ok()?;
     Some((LessSafeKey::new(cipher), Nonce::assume_unique_for_key(rest)))
 }
