@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flow import CALLBACK, MCP, RING, Flow, bearer, browser, challenge_of
+from mcp.server.mcpserver import MCPServer
 
 import lockstep_oauth
 from lockstep_oauth import Lockstep, User
@@ -78,9 +79,13 @@ async def test_every_block_of_the_guide_runs() -> None:
 
 
 async def test_the_front_page_runs() -> None:
-    space = run(FRONT, current_user=lambda request: User("alice"), read_notes=lambda subject: [subject])
-    async with browser(space["app"]) as http:
+    four_lines: dict[str, Any] = {"current_user": lambda request: User("alice"), "read_notes": lambda subject: [subject]}
+    exec(blocks(FRONT)[0][2], four_lines)
+    async with browser(four_lines["app"]) as http:
         assert (await http.get("/notes")).status_code == 401
+    space = run(FRONT, current_user=lambda request: User("alice"), read_notes=lambda subject: [subject], mcp=MCPServer("notes"))
+    async with browser(space["app"]) as http:
+        assert (await http.post("/mcp", json={})).status_code == 401
         assert (await http.get("/.well-known/oauth-protected-resource/mcp")).json()["resource"] == MCP
 
 
