@@ -1,5 +1,6 @@
 """The endpoints and the guard as plain ASGI: mounts, proxies, limits, methods, CORS."""
 
+import json
 import logging
 from collections.abc import MutableMapping
 from typing import Any
@@ -319,6 +320,33 @@ async def test_what_a_tool_needs_is_checked_before_the_app_runs(body: bytes, sta
         assert ran == ([body] if status == 200 else [])
         if status == 403:
             assert challenge_of(answer)["scope"] == "notes:read notes:write"
+
+
+CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add"}}'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("padding", ["", "  "])
+async def test_a_call_that_arrives_in_pieces_is_checked_like_one_in_one_piece(encoding: str, padding: str) -> None:
+    ran = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        ran.append(json.loads(await Request(scope, receive).body()))  # as the MCP SDK reads it: in any encoding
+        await JSONResponse({})(scope, receive, send)
+
+    auth = lockstep()
+    auth.mcp.tool_scopes({"add": "notes:write"})
+    guard = auth.protect(app, ["notes:read"])
+    async with browser(auth.asgi()) as http:
+        token = (await Flow(http).tokens())["access_token"]
+    body = (padding + CALL).encode(encoding)
+    for cut in range(1, 13):
+        for parts in ([body[:cut], body[cut:]], [b"", body[:cut], b"", body[cut:]], [body[at : at + 1] for at in range(cut)] + [body[cut:]]):
+            status, *_ = await request(
+                guard, method="POST", path="/mcp", headers=[(b"authorization", f"Bearer {token}".encode())], parts=parts
+            )
+            assert status in (400, 403), (cut, parts)
+    assert ran == []
 
 
 async def test_an_event_stream_that_starts_at_once_still_becomes_a_challenge() -> None:

@@ -162,6 +162,28 @@ async def test_several_ways_in_on_one_endpoint() -> None:
         assert (await http.get("/notes", headers={**bearer("nonsense"), "x-api-key": "k" * 20})).status_code == 401
 
 
+async def test_an_identity_from_another_way_in_needs_the_scopes_and_the_resource_too() -> None:
+    auth = lockstep(resource=None, resources=[f"{ORIGIN}/mcp", f"{ORIGIN}/api"])
+    app = FastAPI()
+    auth.install(app)
+    keys = {
+        "reader": Identity("robot", scopes=["notes:read"]),
+        "writer": Identity("robot", scopes=["notes:write"], resource=f"{ORIGIN}/mcp"),
+        "elsewhere": Identity("robot", scopes=["notes:write"], resource=f"{ORIGIN}/api"),
+    }
+
+    def by_key(request: object) -> Identity | None:
+        return keys.get(request.headers.get("x-api-key"))  # type: ignore[attr-defined]
+
+    @app.post("/notes")
+    async def add(user: Annotated[Identity, Depends(auth.require("notes:write", or_api_key=by_key))]) -> str:
+        return user.subject
+
+    async with browser(app) as http:
+        statuses = {name: (await http.post("/notes", headers={"x-api-key": name})).status_code for name in keys}
+    assert statuses == {"reader": 403, "writer": 200, "elsewhere": 401}
+
+
 async def test_openapi_knows_how_to_sign_in() -> None:
     schema = notes_app(lockstep()).openapi()
     flow = schema["components"]["securitySchemes"]["OAuth"]["flows"]["authorizationCode"]

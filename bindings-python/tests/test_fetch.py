@@ -218,6 +218,32 @@ def test_a_resolver_that_hangs_is_left_behind(colour: str) -> None:
     released.set()
 
 
+@pytest.mark.anyio
+async def test_names_that_hang_do_not_use_up_the_threads_of_the_host() -> None:
+    released = threading.Event()
+
+    def hang(host: str, port: int) -> list[str]:
+        released.wait(5)
+        return []
+
+    fetcher = SafeFetcher(resolver=hang, ssl_context=ssl.create_default_context())
+    before = threading.active_count()
+    fetches = [asyncio.ensure_future(fetcher.fetch_async(request(1, host=f"h{number}.example", timeout_ms=500))) for number in range(100)]
+    await asyncio.sleep(0.05)
+    started = threading.active_count() - before
+    try:
+        # Where a synchronous `sign_in` runs, and whatever else the host does in threads.
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 1) == "free"
+        assert started <= 16
+        failures = await asyncio.gather(*fetches, return_exceptions=True)
+        assert all(isinstance(failure, FetchError) for failure in failures)
+    finally:
+        released.set()
+    await asyncio.sleep(0.05)
+    with pytest.raises(FetchError, match="no permitted address"):
+        await fetcher.fetch_async(request(1, host="later.example", timeout_ms=500))
+
+
 @colours
 @pytest.mark.parametrize(
     "address",

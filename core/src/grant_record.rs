@@ -11,6 +11,10 @@ use serde_json::{Map, Value};
 /// The version of the format that is written.
 pub(crate) const GRANT_VERSION: u8 = 1;
 
+/// What a grant may still grow by after its approval: numbers, a JWT key's name, why it is dead. A grant without this room
+/// could not be redeemed, or worse, not be revoked.
+const GROWTH_BYTES: usize = 512;
+
 /// Where a grant is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -132,6 +136,11 @@ impl Grant {
     /// The record's bytes; `None` when they would exceed [`GRANT_BYTES`].
     pub fn encode(&self) -> Option<Vec<u8>> {
         serde_json::to_vec(self).ok().filter(|bytes| bytes.len() <= GRANT_BYTES)
+    }
+
+    /// The bytes of a new record, with room left for all that may become of it; `None` when it is too large for that.
+    pub(crate) fn encode_new(&self) -> Option<Vec<u8>> {
+        self.encode().filter(|bytes| bytes.len() + GROWTH_BYTES <= GRANT_BYTES)
     }
 
     /// Whether this is a personal access token and not a client's grant.

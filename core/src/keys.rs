@@ -100,7 +100,7 @@ impl KeyRing {
         Ok(ring.write())
     }
 
-    /// The key of that id.
+    /// The key of that id, to derive what was derived before.
     pub(crate) fn key(&self, id: &KeyId) -> Option<&ServerKey> {
         self.keys.iter().find(|key| key.id == *id)
     }
@@ -122,19 +122,19 @@ impl KeyRing {
         self.jwt.iter().filter(signs).max_by_key(|key| key.signs_from)
     }
 
-    /// Seals a short-lived text of ours for a purpose: base64url(key id ‖ sealed).
-    pub(crate) fn seal(&self, now: u64, purpose: &str, plaintext: &[u8]) -> Option<String> {
+    /// Seals a short-lived text of ours for a purpose at one issuer: base64url(key id ‖ sealed).
+    pub(crate) fn seal(&self, now: u64, issuer_hash: &[u8; 8], purpose: &str, plaintext: &[u8]) -> Option<String> {
         let key = self.signing(now)?;
         let mut named = key.id.to_vec();
-        named.extend_from_slice(&key.seals.seal(purpose.as_bytes(), plaintext));
+        named.extend_from_slice(&key.seals.seal(&[issuer_hash, purpose.as_bytes()].concat(), plaintext));
         Some(crypto::base64url(&named))
     }
 
-    /// Opens what [`KeyRing::seal`] made for the same purpose.
-    pub(crate) fn unseal(&self, now: u64, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+    /// Opens what [`KeyRing::seal`] made for the same purpose at the same issuer: issuers may share their keys.
+    pub(crate) fn unseal(&self, now: u64, issuer_hash: &[u8; 8], purpose: &str, sealed: &str) -> Option<Vec<u8>> {
         let bytes = crypto::from_base64url(sealed)?;
         let (id, sealed) = bytes.split_first_chunk::<4>()?;
-        self.verifying(id, now)?.seals.open(purpose.as_bytes(), sealed)
+        self.verifying(id, now)?.seals.open(&[issuer_hash, purpose.as_bytes()].concat(), sealed)
     }
 }
 
@@ -179,7 +179,13 @@ impl RingText {
             let read = |name: &str| entry.get(name).and_then(Value::as_u64);
             let signs_from =
                 read("signs_from").ok_or_else(|| wrong(format!("{at}.signs_from"), "a time in seconds since 1970"))?;
-            Ok((signs_from, read("verifies_until").unwrap_or(NEVER)))
+            let verifies_until = match entry.get("verifies_until") {
+                None => NEVER,
+                Some(time) => time
+                    .as_u64()
+                    .ok_or_else(|| wrong(format!("{at}.verifies_until"), "a time in seconds since 1970"))?,
+            };
+            Ok((signs_from, verifies_until))
         };
         let entries = |name: &str| value.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         let mut ring = Self { keys: Vec::new(), jwt: Vec::new() };
@@ -268,11 +274,12 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_opens_only_for_its_purpose() {
+    fn a_seal_opens_only_for_its_purpose_and_issuer() {
         let ring = KeyRing::parse(&KeyRing::generate(1000, &[1; 32]), "keys").unwrap();
-        let sealed = ring.seal(1000, "ticket", b"text").unwrap();
-        assert_eq!(ring.unseal(1000, "ticket", &sealed).as_deref(), Some(&b"text"[..]));
-        assert_eq!(ring.unseal(1000, "consent", &sealed), None);
-        assert!(ring.seal(999, "ticket", b"text").is_none());
+        let sealed = ring.seal(1000, &[1; 8], "ticket", b"text").unwrap();
+        assert_eq!(ring.unseal(1000, &[1; 8], "ticket", &sealed).as_deref(), Some(&b"text"[..]));
+        assert_eq!(ring.unseal(1000, &[1; 8], "consent", &sealed), None);
+        assert_eq!(ring.unseal(1000, &[2; 8], "ticket", &sealed), None);
+        assert!(ring.seal(999, &[1; 8], "ticket", b"text").is_none());
     }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -32,6 +33,8 @@ BODY_BYTES = 64 * 1024
 """The largest body of a request to an endpoint."""
 RPC_BYTES = 4 * 1024 * 1024
 """The largest JSON-RPC message that is read to see which tool it calls; the official SDK's own limit."""
+ENCODING_BYTES = 4
+"""So many bytes of a JSON text tell in which encoding it is (RFC 4627 §3)."""
 HELD_BYTES = 1024 * 1024
 """The most of an answer that is held back while it may still become a challenge."""
 SAFE = "/~!$&'()*+,;=:@-._"
@@ -268,10 +271,10 @@ class Protected:
 
     async def _check_tools(self, scope: Scope, receive: Receive) -> tuple[Receive, Callable[[Send], Awaitable[None]] | None]:
         """Read which tool is called, and check the token against what that tool needs, before the app runs."""
-        first = await receive()
-        if not could_be_rpc(first.get("body", b"")):
-            return _replay(first, receive), None
         try:
+            first = await _first_words(receive)
+            if not could_be_rpc(first["body"]):
+                return _replay(first, receive), None
             body = await read_body(scope, _replay(first, receive), RPC_BYTES)
         except ClientDisconnected:
             return receive, _nothing
@@ -435,12 +438,26 @@ def _is_notification(text: bytes) -> bool:
     return isinstance(message, dict) and "method" in message
 
 
+async def _first_words(receive: Receive) -> MutableMapping[str, Any]:
+    """Receive as much of the body as tells its encoding, however small the pieces are in which it comes."""
+    body, more = b"", True
+    while more and len(body) < ENCODING_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
 def could_be_rpc(head: bytes) -> bool:
     """Return whether what starts like this could be a JSON object or array, in any encoding that a parser might guess.
 
     A form or an upload is not: it goes on unread.
     """
-    text = head.decode(json.detect_encoding(head), "replace").lstrip("\ufeff \t\r\n")
+    # A character that is cut at the end is no character yet: the rest of it is still to come.
+    decoder = codecs.getincrementaldecoder(json.detect_encoding(head))("replace")
+    text = decoder.decode(head).lstrip("\ufeff \t\r\n")
     return not text or text[0] in "{["
 
 

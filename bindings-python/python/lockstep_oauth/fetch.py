@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import ssl
 import threading
@@ -35,12 +36,53 @@ Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """From a name and a port to numeric addresses."""
 
 ADDRESSES_TRIED = 3
+RESOLVED_AT_ONCE = 16
+"""So many names may be on their way at a time. A stranger can name as many that never answer, and each holds a thread."""
 HEADERS = [(b"accept-encoding", b"identity"), (b"connection", b"close"), (b"user-agent", b"lockstep-oauth")]
 
 
 def _resolve(host: str, port: int) -> list[str]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(address[0]) for _, _, _, _, address in found]
+
+
+_resolving = threading.BoundedSemaphore(RESOLVED_AT_ONCE)
+
+
+def _resolution(resolver: Resolver, host: str, port: int) -> Future[Sequence[str]]:
+    """Begin to resolve a name, in a thread of its own: the host's threads are not for strangers to use up.
+
+    The system's resolver knows no deadline; the thread is left behind when it takes too long.
+    """
+    answer: Future[Sequence[str]] = Future()
+    answer.set_running_or_notify_cancel()  # so that one who stops waiting does not take the answer's place away
+    if not _resolving.acquire(blocking=False):
+        raise FetchError("too many names are being resolved")
+
+    def ask() -> None:
+        try:
+            answer.set_result(resolver(host, port))
+        except BaseException as failure:
+            answer.set_exception(failure)
+        finally:
+            _resolving.release()
+
+    try:
+        threading.Thread(target=ask, name="lockstep-resolver", daemon=True).start()
+    except BaseException:
+        _resolving.release()
+        raise
+    return answer
+
+
+def _forget_inherited() -> None:
+    """Threads do not cross a fork, so neither do their places."""
+    global _resolving
+    _resolving = threading.BoundedSemaphore(RESOLVED_AT_ONCE)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_inherited)
 
 
 def _always() -> bool:
@@ -236,18 +278,8 @@ class _Backend(httpcore.NetworkBackend):
         raise FetchError("no address answered")
 
     def _resolved(self, host: str, port: int) -> Sequence[str]:
-        # The system's resolver knows no deadline; the thread is left behind when it takes too long.
-        answer: Future[Sequence[str]] = Future()
-
-        def ask() -> None:
-            try:
-                answer.set_result(self._resolver(host, port))
-            except BaseException as failure:
-                answer.set_exception(failure)
-
-        threading.Thread(target=ask, name="lockstep-resolver", daemon=True).start()
         try:
-            return answer.result(_left(self._deadline))
+            return _resolution(self._resolver, host, port).result(_left(self._deadline))
         except FutureTimeoutError:
             raise FetchError("timed out while resolving") from None
 
@@ -317,8 +349,7 @@ class _AsyncBackend(httpcore.AsyncNetworkBackend):
         raise FetchError("no address answered")
 
     def _resolved(self, host: str, port: int) -> Awaitable[Sequence[str]]:
-        loop = asyncio.get_running_loop()
-        return loop.run_in_executor(None, self._resolver, host, port)
+        return asyncio.wrap_future(_resolution(self._resolver, host, port))
 
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None

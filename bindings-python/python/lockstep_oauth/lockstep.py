@@ -222,7 +222,8 @@ class Lockstep:
         """Return a dependency for FastAPI (``Depends(auth.require("notes:read"))``) and Starlette that yields the Identity.
 
         `or_api_key` and `or_session` are further ways in, asked in this order and only when the request has no bearer token:
-        functions of the request that return a User, an Identity or None. A session is sent by the browser on its own, so
+        functions of the request that return a User, an Identity or None. A User may do what the scopes say; an Identity
+        needs them itself, and its resource, where it names one, must be this one. A session is sent by the browser on its own, so
         guard what changes something against cross-site requests, as in any other handler of yours.
         """
         name = self.resource_named(resource, "require")

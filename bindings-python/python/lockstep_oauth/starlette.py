@@ -77,6 +77,10 @@ class Required:
         for kind, way in self._ways:
             answer = await call(way, request)
             if isinstance(answer, Identity):
+                if answer.resource and answer.resource != self._resource:
+                    continue  # it is for somewhere else, so nobody is known here
+                if not self._auth.covers(answer, self._scopes):
+                    raise Challenged(self.challenge(()))
                 return answer
             if isinstance(answer, User):
                 return Identity(

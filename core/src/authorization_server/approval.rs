@@ -76,7 +76,7 @@ pub(crate) fn approve(scene: &Scene, facts: &mut Facts, approval: Approval<'_>) 
         return Ok(reply::done(answer_with_code(scene, &redirect, ticket, &code), facts));
     }
     let grant = granted(scene, &approval, counter)?;
-    let value = grant.encode().ok_or(Pause::from(&refusal::AUTHORIZE_TOO_LARGE))?;
+    let value = grant.encode_new().ok_or(Pause::from(&refusal::AUTHORIZE_TOO_LARGE))?;
     extend_registration(scene, facts, approval.client, grant.expires_at)?;
     let expires_at = store_until(&scene.server, &grant);
     let labels = labels(&grant);

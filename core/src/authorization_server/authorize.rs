@@ -77,9 +77,9 @@ impl Authorize {
         };
         let proven = &*self.proven.insert(proven);
         let question = question(&self.return_to, proven);
-        let user = match session::who(scene, facts, &self.request, question)? {
-            Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
-            decision => decision,
+        let (user, reach) = match session::who(scene, facts, &self.request, question)? {
+            (Decision::SignIn { location }, _) => return Ok(reply::done(reply::redirect(&location), facts)),
+            decided => decided,
         };
         let asked = match &proven.asked {
             Ok(asked) => asked,
@@ -88,13 +88,22 @@ impl Authorize {
                 return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
             }
         };
+        let scopes = match &reach {
+            Some(reach) => reach.narrow(&scene.server, &asked.scopes, &asked.resources),
+            None => asked.scopes.clone(),
+        };
+        if scopes.is_empty() {
+            let (state, detail) = (proven.state.as_deref(), "the pasted credential reaches none of what is asked for");
+            let refusal = &refusal::ACCESS_DENIED;
+            return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
+        }
         let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
         let ticket = Ticket {
             grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
             client: proven.client.id.clone(),
             redirect: proven.redirect.as_str().to_string(),
             state: proven.state.clone(),
-            scopes: asked.scopes.clone(),
+            scopes,
             resources: asked.resources.clone(),
             challenge: asked.challenge.as_str().to_string(),
             expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),

@@ -5,6 +5,7 @@ use crate::crypto;
 use crate::exchange::Misuse;
 use crate::jose::JwkSet;
 use crate::redirect::{RedirectPolicy, RedirectUri};
+use crate::uri::Uri;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -169,8 +170,8 @@ pub(super) fn read_documents(root: &mut Reader, development: bool) -> Result<Cli
     }
     let documents = ClientDocuments {
         enabled: entry.flag("enabled", true)?,
-        allow_hosts: entry.optional_texts("allow_hosts")?.unwrap_or_default(),
-        deny_hosts: entry.optional_texts("deny_hosts")?.unwrap_or_default(),
+        allow_hosts: read_hosts(&mut entry, "allow_hosts")?,
+        deny_hosts: read_hosts(&mut entry, "deny_hosts")?,
         loopback,
         same_host_redirects: entry.flag("same_host_redirects", false)?,
         min_seconds: entry.seconds("min_seconds", 60, 1..=86_400)?,
@@ -180,4 +181,20 @@ pub(super) fn read_documents(root: &mut Reader, development: bool) -> Result<Cli
     };
     entry.end()?;
     Ok(documents)
+}
+
+/// Hosts are compared byte for byte, so one that is spelled in another way would never match, and a deny list would let
+/// everybody through.
+fn read_hosts(entry: &mut Reader, name: &str) -> Result<Vec<String>, Misuse> {
+    let hosts = entry.optional_texts(name)?.unwrap_or_default();
+    let is_host = |text: &str| Uri::parse(&format!("https://{text}/")).is_ok_and(|uri| uri.host() == Some(text));
+    match hosts.iter().find(|host| !is_host(host.strip_prefix("*.").unwrap_or(host))) {
+        None => Ok(hosts),
+        Some(wrong) => Err(misuse(
+            &format!("client_documents.{name}"),
+            &format!(
+                "`{wrong}` is no host; write `host.example`, or `*.host.example` for what is below it, in lower case"
+            ),
+        )),
+    }
 }

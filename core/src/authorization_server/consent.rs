@@ -43,7 +43,7 @@ impl Consent {
         let (sealed, seal, decision) = (one("ticket")?, one("seal")?, one("decision")?);
         let sealed = sealed.ok_or(Pause::from(&refusal::TICKET_INVALID))?;
         let cookie = self.request.cookie(&scene.server.config.cookie_name(""));
-        let ticket = Ticket::open(scene, sealed, cookie)?;
+        let mut ticket = Ticket::open(scene, sealed, cookie)?;
         let client = clients::resolve(scene, facts, &ticket.client)?;
         let question = SignInQuestion {
             return_to: format!("{}/consent?ticket={sealed}", scene.server.config.base_path()),
@@ -52,11 +52,18 @@ impl Consent {
             scopes: ticket.scopes.clone(),
             resource: ticket.resources.first().cloned().unwrap_or_default(),
         };
-        let user = match session::who(scene, facts, &self.request, question)? {
+        let (decided, reach) = session::who(scene, facts, &self.request, question)?;
+        let user = match decided {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             Decision::SignedIn(user) | Decision::Approve { user, .. } => user,
             _ => return Ok(denied(scene, facts, &ticket)),
         };
+        if let Some(reach) = &reach {
+            ticket.scopes = reach.narrow(&scene.server, &ticket.scopes, &ticket.resources);
+        }
+        if ticket.scopes.is_empty() {
+            return Ok(denied(scene, facts, &ticket));
+        }
         if !posted {
             let page = show(scene, facts, &client, &ticket, &user)?;
             return Ok(reply::done(page, facts));
@@ -70,7 +77,8 @@ impl Consent {
                 let ticked: Vec<&str> = form.all("scope").collect();
                 let approved =
                     |name: &&alloc::string::String| !is_optional(scene, name) || ticked.contains(&name.as_str());
-                let scopes = seal.shown.iter().filter(approved).cloned().collect();
+                let within = |name: &&alloc::string::String| ticket.scopes.contains(name);
+                let scopes = seal.shown.iter().filter(approved).filter(within).cloned().collect();
                 approval::approve(scene, facts, Approval { client: &client, ticket: &ticket, user: &user, scopes })
             }
             Some("deny") => Ok(denied(scene, facts, &ticket)),

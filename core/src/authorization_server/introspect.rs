@@ -73,7 +73,7 @@ impl Introspect {
         }
         let body = &proven.body;
         let names = mint::scope_names(server, &grant, body.resource, body.scopes);
-        Ok(Some(self.describe(&grant, body.resource, &names.join(" "), body.expires_at)))
+        Ok(Some(self.describe(&grant, body.generation, body.resource, &names.join(" "), body.expires_at)))
     }
 
     fn client_is_gone(&self, facts: &Facts, body: &token::Body) -> Result<bool, Pause> {
@@ -103,10 +103,10 @@ impl Introspect {
         }
         let resource = grant.resources.iter().position(|resource| *resource == seen.resource);
         let Some(resource) = resource.and_then(|index| u8::try_from(index).ok()) else { return Ok(None) };
-        Ok(Some(self.describe(&grant, resource, &seen.scopes.join(" "), seen.expires_at)))
+        Ok(Some(self.describe(&grant, seen.generation, resource, &seen.scopes.join(" "), seen.expires_at)))
     }
 
-    fn describe(&self, grant: &Grant, resource: u8, scope: &str, expires_at: u64) -> Value {
+    fn describe(&self, grant: &Grant, generation: u32, resource: u8, scope: &str, expires_at: u64) -> Value {
         let mut body = Map::new();
         let mut put = |name: &str, value: Value| body.insert(name.to_string(), value);
         put("active", true.into());
@@ -115,7 +115,10 @@ impl Introspect {
         put("scope", scope.into());
         put("token_type", "Bearer".into());
         put("exp", expires_at.into());
-        put("iat", grant.generation.issued_at.into());
+        // The record knows the time of its current generation alone.
+        if generation == grant.generation.number {
+            put("iat", grant.generation.issued_at.into());
+        }
         if !grant.is_personal() {
             put("client_id", grant.client_id.as_str().into());
         }

@@ -34,6 +34,7 @@ use crate::http::{HttpRequest, HttpResponse};
 use crate::refusal;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 use config::RegistrationMode;
 pub use route::Route;
 pub use rule::Answer;
@@ -127,7 +128,7 @@ impl AuthorizationServer {
     }
 
     /// The paths that this server answers, for hosts whose routers want a list. `{id}` stands for one segment.
-    pub fn paths(&self) -> alloc::vec::Vec<String> {
+    pub fn paths(&self) -> Vec<String> {
         let config = &self.server.config;
         let base = config.base_path();
         let mut paths = metadata::paths(config);

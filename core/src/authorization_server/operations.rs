@@ -295,7 +295,7 @@ impl OperationExchange {
             client_name: String::new(),
             confirmation: None,
         };
-        let value = grant.encode().ok_or(Pause::from(&refusal::AUTHORIZE_TOO_LARGE))?;
+        let value = grant.encode_new().ok_or(Pause::from(&refusal::AUTHORIZE_TOO_LARGE))?;
         Err(Pause::Gate(Write::over(
             previous,
             key,

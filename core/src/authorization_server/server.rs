@@ -6,6 +6,8 @@ use crate::exchange::{Misuse, Shared};
 use crate::keys::KeyRing;
 use crate::store::Key;
 use crate::token::RecordId;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// A checked configuration and its keys: what every exchange looks at and none changes.
 #[derive(Debug)]
@@ -18,6 +20,16 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn key(&self, kind: &str, id: &str) -> Key {
         Key::new(&self.config.issuer_hash, kind, id)
+    }
+
+    /// Seals a short-lived text of this issuer for a purpose.
+    pub(crate) fn seal(&self, now: u64, purpose: &str, plaintext: &[u8]) -> Option<String> {
+        self.ring.seal(now, &self.config.issuer_hash, purpose, plaintext)
+    }
+
+    /// Opens what [`Server::seal`] made for the same purpose.
+    pub(crate) fn unseal(&self, now: u64, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+        self.ring.unseal(now, &self.config.issuer_hash, purpose, sealed)
     }
 
     pub(crate) fn grant_key(&self, id: &[u8; 16]) -> Key {

@@ -37,11 +37,8 @@ impl Ticket {
 
     pub(crate) fn seal(&self, scene: &Scene) -> Result<String, Pause> {
         let text = serde_json::to_vec(self).map_err(|_| Pause::Unavailable("a ticket cannot be written"))?;
-        let sealed = scene
-            .server
-            .ring
-            .seal(scene.env.now, TICKET, &text)
-            .ok_or(Pause::Unavailable("no server key signs now"))?;
+        let sealed = scene.server.seal(scene.env.now, TICKET, &text);
+        let sealed = sealed.ok_or(Pause::Unavailable("no server key signs now"))?;
         if sealed.len() > TICKET_BYTES { Err(Pause::from(&refusal::AUTHORIZE_TOO_LARGE)) } else { Ok(sealed) }
     }
 
@@ -50,8 +47,7 @@ impl Ticket {
         if sealed.len() > TICKET_BYTES {
             return Err(Pause::from(&refusal::TICKET_INVALID));
         }
-        let text =
-            scene.server.ring.unseal(scene.env.now, TICKET, sealed).ok_or(Pause::from(&refusal::TICKET_INVALID))?;
+        let text = scene.server.unseal(scene.env.now, TICKET, sealed).ok_or(Pause::from(&refusal::TICKET_INVALID))?;
         let ticket: Self = serde_json::from_slice(&text).map_err(|_| Pause::from(&refusal::TICKET_INVALID))?;
         let browser = browser.map(browser_hash).unwrap_or_default();
         if !crate::secret::same(browser.as_bytes(), ticket.browser.as_bytes()) {
@@ -79,13 +75,13 @@ impl ConsentSeal {
 
     pub(crate) fn seal(&self, scene: &Scene) -> Result<String, Pause> {
         let text = serde_json::to_vec(self).map_err(|_| Pause::Unavailable("a consent form cannot be written"))?;
-        scene.server.ring.seal(scene.env.now, CONSENT, &text).ok_or(Pause::Unavailable("no server key signs now"))
+        scene.server.seal(scene.env.now, CONSENT, &text).ok_or(Pause::Unavailable("no server key signs now"))
     }
 
     /// Opens the seal that belongs to `ticket`.
     pub(crate) fn open(scene: &Scene, sealed: &str, ticket: &str) -> Result<Self, Pause> {
         let invalid = || Pause::from(&refusal::CONSENT_SEAL);
-        let text = scene.server.ring.unseal(scene.env.now, CONSENT, sealed).ok_or_else(invalid)?;
+        let text = scene.server.unseal(scene.env.now, CONSENT, sealed).ok_or_else(invalid)?;
         let seal: Self = serde_json::from_slice(&text).map_err(|_| invalid())?;
         if crate::secret::same(seal.ticket.as_bytes(), hash(ticket).as_bytes()) { Ok(seal) } else { Err(invalid()) }
     }

@@ -30,16 +30,16 @@ pub(crate) fn cache_key(server: &Server, url: &str) -> Key {
 /// Resolves the client behind a document's URL: from the cache while it is fresh, else by fetching.
 pub(crate) fn load(scene: &Scene, facts: &mut Facts, url: &str) -> Result<Client, Pause> {
     let host = allowed(&scene.server, url)?;
-    if facts.fetched(url).is_none() {
-        let key = cache_key(&scene.server, url);
-        let now = scene.env.now;
-        let cached = facts.live(&key, now)?.and_then(|record| Cached::decode(&record.value));
-        if let Some(cached) = cached.filter(|cached| now < cached.fresh_until) {
-            return client(&scene.server, url, &host, cached.document.as_bytes());
-        }
+    let cached = cached(scene, facts, url)?;
+    if facts.fetched(url).is_none()
+        && let Some(cached) = cached.as_ref().filter(|cached| scene.env.now < cached.fresh_until)
+    {
+        return client(&scene.server, url, &host, cached.document.as_bytes());
     }
-    let per_minute = scene.server.config.documents.per_minute;
-    fetch(scene, facts, url, &host, Admission { key: format!("fetch:{host}"), limit: per_minute, period_seconds: 60 })
+    // A document that is known has a budget of its own: strangers who make up others at its host must not keep it stale.
+    let key = if cached.is_some() { format!("refetch:{url}") } else { format!("fetch:{host}") };
+    let limit = scene.server.config.documents.per_minute;
+    fetch(scene, facts, url, &host, Admission { key, limit, period_seconds: 60 })
 }
 
 /// Resolves the client anew although its cached document is fresh, because it seems to have changed.
@@ -69,6 +69,7 @@ fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Adm
         return last_good_copy(scene, facts, url, host, &refusal::DOCUMENT_UNREACHABLE, &reason);
     }
     if response.status != 200 {
+        forget_if_gone(scene, facts, key, response.status)?;
         return Err(Pause::because(&refusal::DOCUMENT_STATUS, format!("status {}", response.status)));
     }
     judge_media_type(response)?;
@@ -84,6 +85,18 @@ fn fetch(scene: &Scene, facts: &mut Facts, url: &str, host: &str, admission: Adm
         return Err(Pause::Cache(Write::over(previous, key, value, expires_at, Labels::default(), &scene.env.entropy)));
     }
     Ok(client)
+}
+
+/// 404 and 410 are their owner's word: the copy that is kept is good for no outage any more, nor for a spent budget, which
+/// anybody can bring about.
+pub(super) fn forget_if_gone(scene: &Scene, facts: &Facts, key: Key, status: u16) -> Result<(), Pause> {
+    let now = scene.env.now;
+    if !matches!(status, 404 | 410) || facts.settled(&key) || facts.live(&key, now)?.is_none() {
+        return Ok(());
+    }
+    let previous = facts.stored(&key)?;
+    let value = json!({ "v": 1 }).to_string().into_bytes();
+    Err(Pause::Cache(Write::over(previous, key, value, now, Labels::default(), &scene.env.entropy)))
 }
 
 /// Which URLs are fetched at all. Nothing is sent anywhere before this has passed.
@@ -135,9 +148,7 @@ fn last_good_copy(
     refusal: &'static Refusal,
     reason: &str,
 ) -> Result<Client, Pause> {
-    let cached =
-        facts.live(&cache_key(&scene.server, url), scene.env.now)?.and_then(|record| Cached::decode(&record.value));
-    let Some(cached) = cached else { return Err(Pause::because(refusal, reason)) };
+    let Some(cached) = cached(scene, facts, url)? else { return Err(Pause::because(refusal, reason)) };
     facts.tell(scene.event("client.document.stale").with("client", url).with("reason", reason));
     client(&scene.server, url, host, cached.document.as_bytes())
 }
@@ -169,6 +180,12 @@ pub(super) fn fresh_seconds(server: &Server, response: &HttpResponse) -> u64 {
     }
     let age = response.header("age").and_then(|age| age.trim().parse::<u64>().ok()).unwrap_or(0);
     seconds.saturating_sub(age).clamp(documents.min_seconds, documents.max_seconds.max(documents.min_seconds))
+}
+
+/// The copy that is kept, fresh or stale.
+fn cached(scene: &Scene, facts: &Facts, url: &str) -> Result<Option<Cached>, Pause> {
+    let record = facts.live(&cache_key(&scene.server, url), scene.env.now)?;
+    Ok(record.and_then(|record| Cached::decode(&record.value)))
 }
 
 struct Cached {

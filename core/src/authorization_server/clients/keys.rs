@@ -22,8 +22,6 @@ const KEYS_BYTES: usize = 32 * 1024;
 const FETCH_TIMEOUT_MS: u64 = 10_000;
 /// How often an unknown `kid` may make us fetch a key set again, per set and minute.
 pub(super) const REFETCHES_PER_MINUTE: u32 = 2;
-/// How often a key set that is not known yet may be asked for, per set and minute.
-const FIRST_FETCHES_PER_MINUTE: u32 = 10;
 
 fn cache_key(server: &Server, uri: &str) -> Key {
     server.key("jwks", &crypto::base64url(&crypto::sha256(&[uri.as_bytes()])))
@@ -86,8 +84,16 @@ fn fetched(
     };
     let response = match facts.fetched(uri) {
         None => {
-            let limit = if known { REFETCHES_PER_MINUTE } else { FIRST_FETCHES_PER_MINUTE };
-            return Err(Pause::Fetch(request(&scene.server, uri, limit)));
+            // Whoever may register names as many sets as they like; so what is not known is counted by its host.
+            let host = Uri::parse(uri).ok().and_then(|uri| uri.host().map(ToString::to_string)).unwrap_or_default();
+            let per_minute = scene.server.config.documents.per_minute;
+            let (key, limit) = if known {
+                (format!("jwks:{uri}"), REFETCHES_PER_MINUTE)
+            } else {
+                (format!("jwks-host:{host}"), per_minute)
+            };
+            let admission = Admission { key, limit, period_seconds: 60 };
+            return Err(Pause::Fetch(request(&scene.server, uri, admission)));
         }
         Some(Fetched::OverBudget) => return stale(facts, "too many fetches"),
         Some(Fetched::Failed(reason)) => {
@@ -100,6 +106,7 @@ fn fetched(
         return stale(facts, &format!("status {}", response.status));
     }
     if response.status != 200 {
+        document::forget_if_gone(scene, facts, key, response.status)?;
         return Err(Pause::because(&refusal::KEYS_UNREACHABLE, format!("status {}", response.status)));
     }
     let set =
@@ -133,7 +140,7 @@ fn cached(facts: &Facts, key: &Key, now: u64) -> Result<Option<(JwkSet, u64)>, P
     Ok(facts.live(key, now)?.and_then(|record| decode(&record.value)))
 }
 
-fn request(server: &Server, uri: &str, limit: u32) -> FetchRequest {
+fn request(server: &Server, uri: &str, admission: Admission) -> FetchRequest {
     FetchRequest {
         method: "GET".into(),
         url: uri.into(),
@@ -141,7 +148,7 @@ fn request(server: &Server, uri: &str, limit: u32) -> FetchRequest {
         body: Vec::new(),
         limit_bytes: KEYS_BYTES,
         timeout_ms: FETCH_TIMEOUT_MS,
-        admission: Admission { key: format!("jwks:{uri}"), limit, period_seconds: 60 },
+        admission,
         addresses: address_rule(server),
     }
 }
