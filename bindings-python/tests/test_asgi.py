@@ -111,6 +111,17 @@ async def test_a_mount_below_a_path_answers_there_and_says_what_the_origin_must_
         assert caplog.text.count("answers below") == 1
 
 
+async def test_what_a_proxy_passes_on_below_a_root_path_is_answered() -> None:
+    # The proxy takes /auth away, and hands the well-known paths of the origin over as they are.
+    app = lockstep(issuer=f"{ORIGIN}/auth").asgi(hello)
+    for path in (f"{METADATA}/auth", f"/auth{METADATA}/auth", METADATA, "/.well-known/oauth-protected-resource/mcp"):
+        status, _, body, _ = await request(app, path=path, root_path="/auth")
+        assert status == 200 and body.startswith(b"{"), path
+    for path in ("/notes", "/auth/notes", "/.well-known/other"):
+        _, _, body, _ = await request(app, path=path, root_path="/auth")
+        assert body == b"the app's own", path
+
+
 async def test_a_mount_where_no_endpoint_is_says_so(caplog: pytest.LogCaptureFixture) -> None:
     auth = lockstep()
     async with browser(Starlette(routes=[Mount("/auth", auth.asgi())])) as http:

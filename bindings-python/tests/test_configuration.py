@@ -1,14 +1,22 @@
 """What is wrong is said where it is wrong, with the fix."""
 
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
+from fastapi import Depends, FastAPI
 from flow import MCP, ORIGIN, Flow, browser, lockstep, options
 
-from lockstep_oauth import Client, ClientDocuments, ConfigurationError, Document, Lockstep, Registration, Resource, Scope
+from lockstep_oauth import Client, ClientDocuments, ConfigurationError, Document, Lockstep, MemoryStore, MisuseError, Registration, Resource, Scope, User
 
 async def print_later(event: object) -> None: ...
+
+
+def with_a_dependency(request: object, db: object = Depends(print_later)) -> None: ...
+
+
+def with_an_annotated_dependency(request: object, db: Annotated[object, Depends(print_later)]) -> None: ...
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -50,6 +58,42 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"token_prefixes": {"access": "same_", "refresh": "same_"}}, "token_prefixes", "own"),
     ({"store": "mysql://x"}, "store", "sqlite:///"),
     ({"store": object()}, "store", "load"),
+    ({"store": Path("oauth.db")}, "store", "sqlite:///oauth.db"),
+    ({"store": "sqlite://oauth.db"}, "store", "sqlite:///oauth.db for"),
+    ({"store": MemoryStore}, "store", "MemoryStore(...)"),
+    ({"issuer": b"https://notes.example"}, "issuer", "a text"),
+    ({"issuer": "notes.example", "keys": None}, "issuer", "https"),
+    ({"issuer": "http://notes.example", "keys": None}, "issuer", "loopback"),
+    ({"issuer": "https://notes.example", "keys": None}, "keys", "LOCKSTEP_KEYS_FILE"),
+    ({"keys": "keys.json"}, "keys", "keys=Path(...)"),
+    ({"keys": {"v": 1}}, "keys", "not dict"),
+    ({"keys": Path("nowhere.json")}, "keys", "keys new --out nowhere.json"),
+    ({"keys": None, "environment": {"LOCKSTEP_KEYS": "keys.json"}}, "LOCKSTEP_KEYS", "LOCKSTEP_KEYS_FILE"),
+    ({"scopes": "notes:read"}, "scopes", '{"notes:read": '),
+    ({"sign_in": "/login"}, "sign_in", "login_url="),
+    ({"sign_in": "host"}, "sign_in", "personal_token"),
+    ({"sign_in": lambda: None}, "sign_in", "(request, question)"),
+    ({"sign_in": lambda one, two, three: None}, "sign_in", "(request, question)"),
+    ({"sign_in": with_a_dependency}, "sign_in", "`db` is a dependency"),
+    ({"sign_in": with_an_annotated_dependency}, "sign_in", "`db` is a dependency"),
+    ({"consent_page": lambda request: ""}, "consent_page", "consent_page(request, question)"),
+    ({"login_url": "login"}, "login_url", "/login"),
+    ({"next_parameter": None}, "next_parameter", "next"),
+    ({"fetcher": 7}, "fetcher", "fetch_async"),
+    ({"clients": Client("a")}, "clients", "list of Client"),
+    ({"clients": None}, "clients", "list of Client"),
+    ({"clients": [Client("a", jwks=[])]}, "clients[0].jwks", '{"keys": [...]}'),
+    ({"registration": Registration("open", initial_access_tokens=["x" * 20])}, "registration.initial_access_tokens", "guarded"),
+    ({"client_documents": ClientDocuments(allow_hosts=["https://app.example"])}, "client_documents.allow_hosts", "*.app.example"),
+    ({"client_documents": ClientDocuments(deny_hosts=["App.example"])}, "client_documents.deny_hosts", "lower case"),
+    ({"documents": None}, "documents", "list of Document"),
+    ({"documents": {"/.well-known/x": {1, 2}}}, "documents[0].body", "JSON"),
+    ({"documents": [Document("/.well-known/x", {}), Document("/.well-known/x", {})]}, "documents[1].path", "twice"),
+    ({"documents": {"/.well-known/oauth-authorization-server": {}}}, "documents[0].path", "itself"),
+    ({"access_token_format": "JWT"}, "access_token_format", "'jwt'"),
+    ({"refresh": True}, "refresh", "'offline_access'"),
+    ({"access_seconds": float("nan")}, "access_seconds", "timedelta"),
+    ({"access_seconds": float("inf")}, "access_seconds", "timedelta"),
 ]
 
 
@@ -67,6 +111,7 @@ def test_an_error_names_the_field_and_the_fix(change: dict[str, Any], field: str
     [
         ("isuer_url", "issuer"), ("scope", "scopes"), ("access_token_seconds", "access_seconds"), ("singin", "sign_in"),
         ("allow_loopback_documents", "ClientDocuments(loopback=True)"), ("retry_window", "retry_window_seconds"),
+        ("jwt", "access_token_format"), ("dcr", "registration"),
     ],
 )  # fmt: skip
 def test_an_unknown_keyword_is_refused_with_the_one_that_was_meant(wrong: str, meant: str) -> None:
@@ -130,3 +175,30 @@ def test_a_secret_is_not_in_the_representation_of_a_configuration() -> None:
     client = Client("a", ["https://a.example/cb"], client_secret="a-very-secret-secret")
     assert "a-very-secret-secret" not in repr(client)
     assert "x" * 20 not in repr(Registration("guarded", initial_access_tokens=["x" * 20]))
+
+
+def test_a_wrong_call_is_refused_at_once() -> None:
+    auth, app = lockstep(), FastAPI()
+    auth.install(app)
+
+    class Server:
+        def streamable_http_app(self) -> None: ...
+
+    for call, said in (
+        (lambda: auth.install(app), "install once"),
+        (lambda: auth.protect(Server()), r"give its streamable_http_app\(\)"),  # type: ignore[arg-type]
+        (lambda: auth.asgi(Server()), "an ASGI app, not Server"),  # type: ignore[arg-type]
+        (lambda: auth.protect(auth.asgi(), origins="https://x.example"), r"\['https://x.example'\]"),
+        (lambda: auth.require(["notes:read", "notes:write"]), r"require\('notes:read', 'notes:write'\)"),  # type: ignore[arg-type]
+        (lambda: auth.require("notes:read", or_session="x"), "or_session: a callable"),  # type: ignore[arg-type]
+        (lambda: auth.mcp.requires("notes:red"), "is not configured"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            call()
+    for call, said in (
+        (lambda: User(7), r"User\(str"),  # type: ignore[arg-type]
+        (lambda: auth.sync.connected_apps(7), "subject: a text"),  # type: ignore[arg-type]
+        (lambda: auth.sync.issue_personal_token("a", "x", ["notes:read"], "1d"), "expires_in: a whole number"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(MisuseError, match=said):
+            call()

@@ -23,11 +23,11 @@ LOCAL = "http://127.0.0.1:8787"
 
 def test_keys_come_from_the_keyword_the_environment_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    file.write_text("from a file")
-    assert load_keys("given", {"LOCKSTEP_KEYS": "other"}, LIVE) == "given"
-    assert load_keys(file, {}, LIVE) == "from a file"
-    assert load_keys(None, {"LOCKSTEP_KEYS": "text"}, LIVE) == "text"
-    assert load_keys(None, {"LOCKSTEP_KEYS_FILE": str(file)}, LIVE) == "from a file"
+    file.write_text("{from a file}")
+    assert load_keys("{given}", {"LOCKSTEP_KEYS": "{other}"}, LIVE) == "{given}"
+    assert load_keys(file, {}, LIVE) == "{from a file}"
+    assert load_keys(None, {"LOCKSTEP_KEYS": "{text}"}, LIVE) == "{text}"
+    assert load_keys(None, {"LOCKSTEP_KEYS_FILE": str(file)}, LIVE) == "{from a file}"
 
 
 def test_a_live_issuer_without_keys_is_told_exactly_what_to_do(tmp_path: Path, monkeypatch: Any) -> None:
@@ -118,6 +118,37 @@ def test_the_command_makes_shows_and_rotates(tmp_path: Path, capsys: Any) -> Non
         assert secret not in shown
     assert main(["keys", "rotate", str(file)]) == 0
     assert len(json.loads(capsys.readouterr().out)["keys"]) == 3
+
+
+def test_only_the_newest_key_that_may_sign_is_shown_as_signing(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "keys.json"
+    main(["keys", "new", "--out", str(file)])
+    main(["keys", "rotate", str(file), "--in-place"])
+    main(["keys", "rotate", str(file), "--in-place", "--lead-seconds", "0"])
+    # The last one was added at the second of the first; only then do the two compare as equal.
+    ring = json.loads(file.read_text())
+    ring["keys"][0]["signs_from"] -= 60
+    file.write_text(json.dumps(ring))
+    capsys.readouterr()
+    assert main(["keys", "show", str(file)]) == 0
+    states = [line.split()[2] for line in capsys.readouterr().out.splitlines() if line.startswith("server")]
+    assert states == ["verifies", "verifies", "signs"]
+
+
+def test_the_command_says_what_is_wrong_without_a_traceback(tmp_path: Path, capsys: Any) -> None:
+    file = tmp_path / "keys.json"
+    main(["keys", "new", "--out", str(file)])
+    for arguments, said in (
+        (["keys", "new", "--out", str(file)], f"{file} exists"),
+        (["keys", "new", "--out", str(tmp_path / "none" / "keys.json")], f"no directory {tmp_path / 'none'}"),
+    ):
+        capsys.readouterr()
+        assert main(arguments) == 1
+        assert said in capsys.readouterr().err
+    for wrong in ("-5", "1h"):
+        with pytest.raises(SystemExit):
+            main(["keys", "rotate", str(file), f"--lead-seconds={wrong}"])
+        assert "a whole number of seconds" in capsys.readouterr().err
 
 
 def test_the_command_makes_client_secrets_and_explains_refusals(capsys: Any) -> None:

@@ -8,6 +8,7 @@ use crate::audit::AuditEvent;
 use crate::http::{FetchRequest, Fetched};
 use crate::question::{Decision, Question};
 use crate::store::{Committed, Key, Record, Write};
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -123,7 +124,7 @@ impl Facts {
     }
 }
 
-/// The exchange itself, between two steps.
+/// The exchange itself, between two steps. Boxed, since a step is moved many times and this is large.
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 struct Exchange<E> {
@@ -133,11 +134,11 @@ struct Exchange<E> {
 
 /// Starts an exchange.
 pub(crate) fn begin<E: Endpoint>(rule: E) -> Step<E> {
-    Exchange { rule, facts: Facts::default() }.run()
+    Box::new(Exchange { rule, facts: Facts::default() }).run()
 }
 
 impl<E: Endpoint> Exchange<E> {
-    fn run(mut self) -> Step<E> {
+    fn run(mut self: Box<Self>) -> Step<E> {
         self.facts.steps += 1;
         if self.facts.steps > STEPS {
             debug_assert!(false, "an exchange took more steps than any may");
@@ -153,7 +154,7 @@ impl<E: Endpoint> Exchange<E> {
         }
     }
 
-    fn give_up(mut self, what: &'static str) -> Step<E> {
+    fn give_up(&mut self, what: &'static str) -> Step<E> {
         Step::Done(self.rule.unavailable(&mut self.facts, what))
     }
 }
@@ -186,7 +187,7 @@ impl core::error::Error for Misuse {}
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Loading<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     keys: Vec<Key>,
 }
 
@@ -212,7 +213,7 @@ impl<E: Endpoint> Loading<E> {
     }
 
     /// Goes on without: the store could not be read.
-    pub fn failed(self) -> Step<E> {
+    pub fn failed(mut self) -> Step<E> {
         self.exchange.give_up("the store could not be read")
     }
 }
@@ -221,7 +222,7 @@ impl<E: Endpoint> Loading<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Committing<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     write: Write,
     gate: bool,
 }
@@ -263,7 +264,7 @@ impl<E: Endpoint> Committing<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Fetching<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     request: FetchRequest,
 }
 
@@ -284,7 +285,7 @@ impl<E: Endpoint> Fetching<E> {
 #[derive(Debug)]
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub struct Deciding<E> {
-    exchange: Exchange<E>,
+    exchange: Box<Exchange<E>>,
     question: Question,
 }
 
@@ -308,7 +309,7 @@ impl<E: Endpoint> Deciding<E> {
     }
 
     /// Goes on without: the host could not decide.
-    pub fn failed(self) -> Step<E> {
+    pub fn failed(mut self) -> Step<E> {
         self.exchange.give_up("the host could not decide")
     }
 }

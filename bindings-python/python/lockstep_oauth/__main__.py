@@ -37,8 +37,8 @@ def _parser() -> argparse.ArgumentParser:
 
     rotate = keys.add_parser("rotate", help="add new keys to a ring; the old ones go on verifying")
     rotate.add_argument("file", metavar="FILE", help="the file with the ring, or - for the standard input")
-    rotate.add_argument("--lead-seconds", type=int, default=LEAD_SECONDS, help="when the new keys begin to sign (%(default)s)")
-    rotate.add_argument("--keep-seconds", type=int, default=KEEP_SECONDS, help="how long the old ones verify (%(default)s)")
+    rotate.add_argument("--lead-seconds", type=_seconds, default=LEAD_SECONDS, help="when the new keys begin to sign (%(default)s)")
+    rotate.add_argument("--keep-seconds", type=_seconds, default=KEEP_SECONDS, help="how long the old ones verify (%(default)s)")
     rotate.add_argument("--in-place", action="store_true", help="replace the file instead of printing the new ring")
     rotate.set_defaults(run=_rotate)
 
@@ -55,10 +55,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _seconds(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"a whole number of seconds, not {text!r}")
+    return int(text)
+
+
 def _new(options: argparse.Namespace) -> int:
     if options.out is None:
         print(new_keys())
         return 0
+    if options.out.exists():
+        raise ValueError(f"{options.out} exists, and a key ring is not written over; rotate it, or name another file")
+    if not options.out.resolve().parent.is_dir():
+        raise ValueError(f"there is no directory {options.out.resolve().parent}")
     write_private_file(options.out, new_keys())
     print(f"wrote {options.out}; set LOCKSTEP_KEYS_FILE={options.out}", file=sys.stderr)
     return 0
@@ -70,7 +80,8 @@ def _rotate(options: argparse.Namespace) -> int:
     ring = rotated_keys(_text(options.file), options.lead_seconds, options.keep_seconds)
     if options.in_place:
         write_private_file(Path(options.file), ring, replace=True)
-        print(f"replaced {options.file}; restart every process within {options.lead_seconds} seconds", file=sys.stderr)
+        when = f"within {options.lead_seconds} seconds" if options.lead_seconds else "now"
+        print(f"replaced {options.file}; restart every process {when}", file=sys.stderr)
     else:
         print(ring)
     return 0
@@ -86,11 +97,14 @@ def _show(options: argparse.Namespace) -> int:
     rotated_keys(text)  # refuses whatever is not a ring
     ring, now = json.loads(text), time.time()
     for kind, name in (("keys", "server"), ("jwt", "jwt")):
-        for number, entry in enumerate(ring.get(kind, []), 1):
-            until = entry.get("verifies_until", NEVER)
-            state = "expired" if until <= now else "signs" if entry["signs_from"] <= now else "verifies"
+        entries = ring.get(kind, [])
+        usable = [entry["signs_from"] for entry in entries if entry["signs_from"] <= now < entry.get("verifies_until", NEVER)]
+        for number, entry in enumerate(entries, 1):
+            begins, until = entry["signs_from"], entry.get("verifies_until", NEVER)
+            # Of the keys that may sign, the newest does.
+            state = "expired" if until <= now else "signs" if usable and begins == max(usable) else "verifies"
             label = entry.get("jwk", {}).get("kid", f"{number}")
-            print(f"{name:7} {label:45} {state:9} from {_time(entry['signs_from'])} until {_time(until)}")
+            print(f"{name:7} {label:45} {state:9} signs from {_time(begins)}, verifies until {_time(until)}")
     return 0
 
 

@@ -15,7 +15,7 @@ from .context import SDK_CONTEXT, Call, call
 from .decisions import RequestHost
 from .drive import drive_async
 from .environment import now, peer_of, seed
-from .errors import InsufficientScope, StoreError
+from .errors import ConfigurationError, InsufficientScope, StoreError
 
 if TYPE_CHECKING:
     from ._native import Answer
@@ -54,12 +54,21 @@ def external_path(scope: Scope) -> str:
     return path
 
 
+def must_be_app(app: object) -> None:
+    """Refuse what is no ASGI app: an MCP server has one, and is none."""
+    if not callable(app):
+        hint = next((f"; give its {name}()" for name in ("streamable_http_app", "http_app") if hasattr(app, name)), "")
+        raise ConfigurationError("app", f"an ASGI app, not {type(app).__name__}{hint}")
+
+
 class Endpoints:
     """All endpoints and well-known documents; requests for other paths go on to ``app``, or are answered 404."""
 
     __slots__ = ("_app", "_auth", "_base", "_paths", "_prefixes", "_warned")
 
     def __init__(self, auth: Lockstep, app: App | None = None) -> None:
+        if app is not None:
+            must_be_app(app)
         self._auth = auth
         self._app = app
         paths = auth.native.paths()
@@ -78,9 +87,10 @@ class Endpoints:
                 path = external_path(scope)
                 if not self._warned:
                     self._say_what_is_needed(scope)
+                path = self._passed_on(path, scope)
             if path in self._paths or path.startswith(self._prefixes):
-                path = external_path(scope)
-                if self._auth.native.owns(path):
+                path = path if scope.get("root_path") else external_path(scope)
+                if path in self._paths or self._auth.native.owns(path):
                     try:
                         await self.answer(scope, receive, send, path)
                     except ClientDisconnected:
@@ -117,6 +127,12 @@ class Endpoints:
             return
         await send_answer(send, answer, head=method == "HEAD")
 
+    def _passed_on(self, path: str, scope: Scope) -> str:
+        """Return the path without the prefix for a well-known document of the origin that a proxy has passed on to this app."""
+        bare = path.removeprefix(quote(scope["root_path"].rstrip("/"), safe=SAFE))
+        owns = self._auth.native.owns
+        return bare if bare.startswith("/.well-known/") and owns(bare) and not owns(path) else path
+
     def _say_what_is_needed(self, scope: Scope) -> None:
         """Say once that this app sees one part of the origin only, and what the rest of it must pass on."""
         self._warned = True
@@ -149,6 +165,7 @@ class Protected:
         origins: Sequence[str] | None = ("*",),
         step_up_only: bool = False,
     ) -> None:
+        must_be_app(app)
         self._auth = auth
         self._app = app
         self._resource = resource
@@ -483,14 +500,14 @@ def _replay(first: MutableMapping[str, Any], receive: Receive) -> Receive:
     return replay
 
 
-async def send_answer(send: Send, answer: Answer, head: bool = False) -> None:
+def send_answer(send: Send, answer: Answer, head: bool = False) -> Awaitable[None]:
     """Send the core's answer as it is."""
-    await send_response_object(send, answer.response, head)
+    return send_response_object(send, answer.response, head)
 
 
-async def send_response_object(send: Send, response: Any, head: bool = False) -> None:
+def send_response_object(send: Send, response: Any, head: bool = False) -> Awaitable[None]:
     """Send a response of the core."""
-    await send_response(send, response.status, response.headers, response.body, head)
+    return send_response(send, response.status, response.headers, response.body, head)
 
 
 async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, head: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -131,6 +130,11 @@ SECONDS = (
     "code_seconds", "ticket_seconds", "access_seconds", "idle_seconds", "absolute_seconds",
     "code_race_seconds", "retry_window_seconds",
 )  # fmt: skip
+CHOICES = {
+    "access_token_format": ["opaque", "jwt"],
+    "refresh": ["grant_types", "offline_access", "never"],
+    "unknown_scopes": ["drop", "refuse"],
+}
 PLAIN = (
     "private_schemes", "access_token_format", "overlap_budget", "unknown_scopes", "refresh", "token_prefixes",
     "several_resources", "service_documentation",
@@ -151,15 +155,27 @@ ELSEWHERE = {
     "secret_key": "keys",
     "audience": "resource",
     "base_url": "issuer",
+    "dcr": "registration",
+    "dynamic_registration": "registration",
+    "jwt": 'access_token_format="jwt"',
+    "redirect_uris": "clients=[Client(client_id, redirect_uris)]",
+    "required_scopes": "scopes",
+    "token_format": "access_token_format",
     "current_user": "sign_in",
     "get_user": "sign_in",
     "user": "sign_in",
 }
 
 
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    from difflib import get_close_matches  # imports are most of what importing this package costs
+
+    return next(iter(get_close_matches(name, known, n=1)), None)
+
+
 def unknown_keyword(name: str) -> NoReturn:
     """Refuse a keyword, with the one that was probably meant."""
-    meant = ELSEWHERE.get(name) or next(iter(difflib.get_close_matches(name, KEYWORDS, n=1)), None)
+    meant = ELSEWHERE.get(name) or _nearest(name, KEYWORDS)
     hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join(sorted(KEYWORDS))}"
     raise ConfigurationError(name, f"this option is not known; {hint}")
 
@@ -177,13 +193,15 @@ def core_configuration(
     options: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the core's configuration, ready for JSON. What is None is left out: the core knows the defaults."""
-    if not issuer or not isinstance(issuer, str):
+    if issuer and not isinstance(issuer, str):
+        raise ConfigurationError("issuer", f"a text, not {issuer!r}")
+    if not issuer:
         raise ConfigurationError("issuer", 'missing; give the https address of your app, such as "https://notes.example"')
     return {
         "issuer": issuer,
         "resources": _resources(resource, resources),
         "scopes": _scopes(scopes),
-        "clients": [_client(index, client) for index, client in enumerate(clients)],
+        "clients": [_client(index, client) for index, client in enumerate(_listed("clients", clients, "Client"))],
         "registration": _registration(registration),
         "client_documents": _client_documents(client_documents),
         "documents": _documents(documents),
@@ -191,9 +209,17 @@ def core_configuration(
     }
 
 
+def _listed(field: str, value: Any, kind: str) -> Sequence[Any]:
+    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence):
+        raise ConfigurationError(field, f"a list of {kind}(...), not {value!r}")
+    return value
+
+
 def _plain(name: str, value: Any) -> Any:
     if name in SECONDS:
         return _seconds(name, value)
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ConfigurationError(name, f"one of {', '.join(map(repr, CHOICES[name]))}, not {value!r}")
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -204,7 +230,7 @@ def _plain(name: str, value: Any) -> Any:
 def _seconds(field: str, value: Any) -> Any:
     if isinstance(value, timedelta):
         value = value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not float(value).is_integer():
         raise ConfigurationError(field, f"a whole number of seconds or a timedelta, not {value!r}")
     return int(value)
 
@@ -221,7 +247,7 @@ def _made(kind: type[T], at: str, value: Any) -> T:
         known = [one.name for one in fields(kind)]  # type: ignore[arg-type]
         for name in value:
             if name not in known:
-                meant = next(iter(difflib.get_close_matches(name, known, n=1)), None)
+                meant = _nearest(name, known)
                 hint = f"did you mean `{meant}`?" if meant else f"known are {', '.join(known)}"
                 raise ConfigurationError(f"{at}.{name}", f"this field is not known; {hint}")
         required = next((one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING), None)  # type: ignore[arg-type]
@@ -264,7 +290,9 @@ def _resources(resource: str | Resource | None, resources: Sequence[str | Resour
 
 
 def _scopes(scopes: Mapping[str, str | Scope] | Sequence[str | Scope] | None) -> list[dict[str, Any]]:
-    if not scopes or isinstance(scopes, str):
+    if isinstance(scopes, str):
+        raise ConfigurationError("scopes", f'a mapping of names and descriptions, not a text; write {{"{scopes}": "What it allows"}}')
+    if not scopes:
         raise ConfigurationError("scopes", 'missing; say what an app may ask for: {"notes:read": "Read your notes"}')
     named: list[tuple[str, Scope]] = []
     if isinstance(scopes, Mapping):
@@ -306,7 +334,7 @@ def _client(index: int, client: Client | Mapping[str, Any]) -> dict[str, Any]:
         "redirect_uris": _texts(f"{at}.redirect_uris", client.redirect_uris) or None,
         "client_secret": client.client_secret,
         "token_endpoint_auth_method": client.token_endpoint_auth_method,
-        "jwks": dict(client.jwks) if client.jwks is not None else None,
+        "jwks": _key_set(f"{at}.jwks", client.jwks),
         "jwks_uri": client.jwks_uri,
         "grant_types": _texts(f"{at}.grant_types", client.grant_types) if client.grant_types is not None else None,
         "scopes": _texts(f"{at}.scopes", client.scopes) if client.scopes is not None else None,
@@ -316,12 +344,20 @@ def _client(index: int, client: Client | Mapping[str, Any]) -> dict[str, Any]:
     })  # fmt: skip
 
 
+def _key_set(field: str, value: Any) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigurationError(field, f'a key set such as {{"keys": [...]}}, not {value!r}')
+    return None if value is None else dict(value)
+
+
 def _registration(registration: str | Registration | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(registration, str):
         registration = Registration(mode=registration)
     registration = _made(Registration, "registration", registration)
     if registration.mode == "guarded" and not registration.initial_access_tokens:
         raise ConfigurationError("registration", 'give the tokens: Registration("guarded", initial_access_tokens=[...])')
+    if registration.mode != "guarded" and registration.initial_access_tokens:
+        raise ConfigurationError("registration.initial_access_tokens", 'only "guarded" asks for them; write Registration("guarded", ...)')
     return _without_nones({
         "mode": registration.mode,
         "initial_access_tokens": _texts("registration.initial_access_tokens", registration.initial_access_tokens) or None,
@@ -339,6 +375,10 @@ def _client_documents(documents: bool | ClientDocuments | Mapping[str, Any]) -> 
         documents = ClientDocuments(enabled=documents)
     documents = _made(ClientDocuments, "client_documents", documents)
     at = "client_documents"
+    for name, hosts in (("allow_hosts", documents.allow_hosts), ("deny_hosts", documents.deny_hosts)):
+        for host in _texts(f"{at}.{name}", hosts):
+            if not isinstance(host, str) or not re.fullmatch(r"(\*\.)?[a-z0-9._-]+|\[[0-9a-f:.]+\]", host):
+                raise ConfigurationError(f"{at}.{name}", f'a host in lower case such as "app.example" or "*.app.example", not {host!r}')
     return _without_nones({
         "enabled": documents.enabled,
         "allow_hosts": _texts(f"{at}.allow_hosts", documents.allow_hosts) or None,
@@ -352,14 +392,24 @@ def _client_documents(documents: bool | ClientDocuments | Mapping[str, Any]) -> 
     })  # fmt: skip
 
 
+OUR_DOCUMENTS = ("/.well-known/oauth-authorization-server", "/.well-known/oauth-protected-resource", "/.well-known/openid-configuration")
+
+
 def _documents(documents: Mapping[str, Any] | Sequence[Document]) -> list[dict[str, Any]]:
     if isinstance(documents, Mapping):
         documents = [Document(path, body) for path, body in documents.items()]
-    entries = []
-    for index, document in enumerate(documents):
-        if not isinstance(document, Document):
-            raise ConfigurationError(f"documents[{index}]", f"a Document(...), not {document!r}")
-        body = document.body if isinstance(document.body, str) else json.dumps(document.body)
+    entries: list[dict[str, Any]] = []
+    for index, document in enumerate(_listed("documents", documents, "Document")):
+        at = f"documents[{index}]"
+        document = _made(Document, at, document)
+        if str(document.path).startswith(OUR_DOCUMENTS):
+            raise ConfigurationError(f"{at}.path", f"`{document.path}` is served by Lockstep itself; choose another path")
+        if any(entry["path"] == document.path for entry in entries):
+            raise ConfigurationError(f"{at}.path", f"`{document.path}` appears twice")
+        try:
+            body = document.body if isinstance(document.body, str) else json.dumps(document.body)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(f"{at}.body", f"a text or a JSON value: {error}") from None
         entries.append({"path": document.path, "content_type": document.content_type, "body": body})
     return entries
 

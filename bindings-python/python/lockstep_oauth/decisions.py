@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -27,7 +26,7 @@ class NobodySignedIn(Undecided):
 class Callables:
     """The host's callables, with how to call each of them worked out once."""
 
-    __slots__ = ("_sign_in_takes_question", "consent_page", "login_url", "may_refresh", "next_parameter", "sign_in", "verify_token")
+    __slots__ = ("_sign_in_is_async", "_sign_in_takes_question", "consent_page", "login_url", "may_refresh", "next_parameter", "sign_in", "verify_token")
 
     def __init__(
         self,
@@ -41,20 +40,24 @@ class Callables:
         for name, function in (
             ("sign_in", sign_in), ("consent_page", consent_page), ("may_refresh", may_refresh), ("verify_token", verify_token),
         ):  # fmt: skip
-            if function is not None and not callable(function):
-                raise ConfigurationError(name, f"a callable, not {function!r}")
+            check_callable(name, function, *(("request", "question") if name in ("sign_in", "consent_page") else ("argument",)))
+        if login_url is not None and not (isinstance(login_url, str) and login_url.startswith(("/", "https://", "http://"))):
+            raise ConfigurationError("login_url", f'a path such as "/login", or a URL, not {login_url!r}')
+        if not isinstance(next_parameter, str) or not next_parameter:
+            raise ConfigurationError("next_parameter", f'the name of a query parameter, such as "next", not {next_parameter!r}')
         self.sign_in = sign_in
         self.login_url = login_url
         self.next_parameter = next_parameter
         self.consent_page = consent_page
         self.may_refresh = may_refresh
         self.verify_token = verify_token
+        self._sign_in_is_async = sign_in is not None and is_async(sign_in)
         self._sign_in_takes_question = sign_in is not None and _positional_parameters(sign_in) >= 2
 
     async def who(self, request: Any, question: SignInQuestion) -> Decision:
         assert self.sign_in is not None, "the core asks who is signed in only where the host said that it knows"
         arguments = (request, question) if self._sign_in_takes_question else (request,)
-        answer = await call(self.sign_in, *arguments)
+        answer = await (self.sign_in(*arguments) if self._sign_in_is_async else call(self.sign_in, *arguments))
         if answer is None and self.login_url is None:
             raise NobodySignedIn
         match answer:
@@ -104,6 +107,33 @@ class Callables:
         return Decision.credential(user, list(answer.scopes), getattr(answer, "expires_at", None))
 
 
+def check_callable(name: str, function: Callable[..., Any] | None, *arguments: str) -> None:
+    """Refuse what cannot be called with these arguments (`sign_in` may leave the last one out), now rather than at a request."""
+    if function is None:
+        return
+    if not callable(function):
+        raise ConfigurationError(name, f"a callable, not {function!r}")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return
+    for parameter in signature.parameters.values():
+        if _is_dependency(parameter.default) or "Depends(" in str(parameter.annotation):
+            raise ConfigurationError(name, f"its parameter `{parameter.name}` is a dependency of FastAPI, which nothing resolves here; let the function get it from the request")
+    for given in [arguments, arguments[:-1]] if name == "sign_in" else [arguments]:
+        try:
+            signature.bind(*given)
+        except TypeError:
+            continue
+        return
+    wanted = "(request) or (request, question)" if name == "sign_in" else f"({', '.join(arguments)})"
+    raise ConfigurationError(name, f"it is called as {name}{wanted}, and {getattr(function, '__name__', function)!s}{signature} cannot be")
+
+
+def _is_dependency(value: object) -> bool:
+    return type(value).__module__ == "fastapi.params"
+
+
 def _positional_parameters(function: Callable[..., Any]) -> int:
     try:
         parameters = inspect.signature(function).parameters.values()
@@ -114,13 +144,20 @@ def _positional_parameters(function: Callable[..., Any]) -> int:
     return sum(1 for parameter in parameters if parameter.kind in kinds and parameter.default is inspect.Parameter.empty)
 
 
+def is_async(function: Callable[..., Any]) -> bool:
+    """Return whether calling the function gives a coroutine."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call the host's function. A plain one runs in a worker thread, so that it may block."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):
+    if is_async(function):
         return await function(*arguments)
+    from asyncio import get_running_loop
+
     context = contextvars.copy_context()
     work = functools.partial(context.run, function, *arguments)
-    answer = await asyncio.get_running_loop().run_in_executor(None, work)
+    answer = await get_running_loop().run_in_executor(None, work)
     return await answer if isinstance(answer, Awaitable) else answer
 
 

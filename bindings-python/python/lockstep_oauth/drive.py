@@ -6,7 +6,6 @@ with 503 or out of its cache. What the core asks and a host answers is data; not
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
@@ -113,7 +112,9 @@ async def _commit(store: AnyStore, write: Write) -> str:
     executor = getattr(store, "commit_executor", None)
     if executor is not None:
         commit = cast("Callable[[Write], str]", store.commit)
-        return await asyncio.get_running_loop().run_in_executor(executor, commit, write)
+        from asyncio import get_running_loop  # an async host has it already, and any other need not pay for it
+
+        return await get_running_loop().run_in_executor(executor, commit, write)
     committed = store.commit(write)
     return committed if isinstance(committed, str) else await committed
 

@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,14 +47,16 @@ def load_keys(
     if isinstance(keys, str):
         if not keys.strip():
             raise ConfigurationError("keys", "the text is empty; make keys with `python -m lockstep_oauth keys new`")
-        return keys
-    if keys is not None:
+        return _ring("keys", keys, "keys=Path(...)")
+    if isinstance(keys, os.PathLike):
         return _read(Path(keys), "keys")
+    if keys is not None:
+        raise ConfigurationError("keys", f"the key ring's text, or a Path of a file with it, not {type(keys).__name__}")
     text, path = env.get("LOCKSTEP_KEYS", ""), env.get("LOCKSTEP_KEYS_FILE", "")
     if text.strip() and path:
         raise ConfigurationError("keys", "both LOCKSTEP_KEYS and LOCKSTEP_KEYS_FILE are set; keep one of them")
     if text.strip():
-        return text
+        return _ring("LOCKSTEP_KEYS", text, "LOCKSTEP_KEYS_FILE")
     if path:
         return _read(Path(path), "LOCKSTEP_KEYS_FILE")
     if not is_loopback_http(issuer):
@@ -96,7 +97,9 @@ def rotated_keys(text: str, lead_seconds: int = LEAD_SECONDS, keep_seconds: int 
 
 def write_private_file(path: Path, text: str, *, replace: bool = False) -> None:
     """Write a file that only its owner can read, whole or not at all. Raises FileExistsError unless ``replace``."""
-    handle, temporary = tempfile.mkstemp(prefix=".lockstep-", dir=path.parent)  # created with mode 0600
+    from tempfile import mkstemp  # imports are most of what importing this package costs
+
+    handle, temporary = mkstemp(prefix=".lockstep-", dir=path.parent)  # created with mode 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text + "\n")
@@ -111,11 +114,20 @@ def write_private_file(path: Path, text: str, *, replace: bool = False) -> None:
             os.unlink(temporary)
 
 
+def _ring(field: str, text: str, for_a_file: str) -> str:
+    """Return the text, unless it cannot be a ring: most often it is the path of one. It may be secret, so it is not repeated."""
+    if not text.lstrip().startswith("{"):
+        raise ConfigurationError(field, f"this is not the text of a key ring; for the path of a file use {for_a_file}")
+    return text
+
+
 def _read(path: Path, field: str) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(field, f"{path} cannot be read: {error}") from error
+        raise ConfigurationError(
+            field, f"{path} cannot be read: {error}; make the file with `python -m lockstep_oauth keys new --out {path}`"
+        ) from error
 
 
 def _development_keys(path: Path) -> str:

@@ -15,11 +15,11 @@ from . import configuration
 from ._native import Allowed, Budget, Done, Load, Server
 from .audit import AuditTrail
 from .configuration import Client, ClientDocuments, Document, Registration, Resource, Scope
-from .decisions import Callables, RequestHost
+from .decisions import Callables, RequestHost, check_callable
 from .drive import drive, drive_async
 from .environment import now, peer_of, seed
 from .errors import ConfigurationError, MisuseError, StoreError
-from .keys import load_keys
+from .keys import load_keys, new_keys
 from .stores import open_store
 
 if TYPE_CHECKING:
@@ -146,7 +146,11 @@ class Lockstep:
                 "sign_in", 'missing; give a function of the request that returns User("id"), SignIn("/login") or None, or "personal_token"'
             )
         if isinstance(sign_in, str):
+            if sign_in != "personal_token":
+                raise ConfigurationError("sign_in", f'a function, or "personal_token", not {sign_in!r}; the address of your login page is login_url=...')
             config["sign_in"] = sign_in
+        if fetcher is not None and not callable(getattr(fetcher, "fetch_async", None)):
+            raise ConfigurationError("fetcher", f"an object with fetch and fetch_async (see lockstep_oauth.fetch), not {fetcher!r}")
         config["custom_consent"] = consent_page is not None
         config["ask_refresh"] = may_refresh is not None
         config["verify_tokens"] = verify_token is not None
@@ -162,11 +166,13 @@ class Lockstep:
         self.tool_scopes: dict[str, tuple[str, ...]] = {}
         self.budget = Budget()
         self.store: AnyStore = open_store(store)
-        ring = load_keys(keys, os.environ if environment is None else environment, issuer, beside=getattr(self.store, "path", None))
+        text, one = json.dumps(config), resources is None
         try:
-            self.native = Server(json.dumps(config), ring)
-        except (ConfigurationError, MisuseError) as error:
-            raise configuration.placed(error, resources is None) from None
+            ring = load_keys(keys, os.environ if environment is None else environment, issuer, beside=getattr(self.store, "path", None))
+        except ConfigurationError:
+            _server(text, new_keys(), one)  # a wrong issuer is said first: it may be why keys are wanted at all
+            raise
+        self.native = _server(text, ring, one)
         self.store_is_async = inspect.iscoroutinefunction(self.store.load)
         self._fetcher = fetcher
 
@@ -202,6 +208,8 @@ class Lockstep:
         """
         from .asgi import Protected
 
+        if isinstance(origins, str):
+            raise ConfigurationError("protect(origins=...)", f"a list of origins or None, not a text; write [{origins!r}]")
         return Protected(self, app, self.resource_named(resource, "protect"), self.known_scopes(scopes, "protect"), origins)
 
     def require(
@@ -219,6 +227,8 @@ class Lockstep:
         """
         name = self.resource_named(resource, "require")
         known = self.known_scopes(scopes, "require")
+        check_callable("or_api_key", or_api_key, "request")
+        check_callable("or_session", or_session, "request")
         ways = [(kind, way) for kind, way in (("api_key", or_api_key), ("session", or_session)) if way is not None]
         try:
             from .fastapi import Required
@@ -355,6 +365,8 @@ class Lockstep:
         if isinstance(scopes, str):
             raise ConfigurationError(f"{where}(scopes=...)", f"a list of scopes, not a text; write [{scopes!r}]")
         for scope in scopes:
+            if isinstance(scope, (list, tuple, set)) and where == "require":
+                raise ConfigurationError("require", f"the scopes one by one, not a list: require({', '.join(map(repr, scope))})")
             if not isinstance(scope, str) or scope not in self.scopes:
                 raise ConfigurationError(f"{where}(scopes=...)", f"{scope!r} is not configured; known are {', '.join(self.scopes)}")
         return list(scopes)
@@ -370,6 +382,9 @@ class Lockstep:
         self, subject: str, name: str, scopes: Sequence[str], expires_in: int | timedelta, resource: str | None, claims: Mapping[str, Any] | None
     ) -> Exchange:  # fmt: skip
         seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
+        if isinstance(seconds, bool) or not isinstance(seconds, int):
+            raise MisuseError("expires_in", f"a whole number of seconds or a timedelta, not {expires_in!r}")
+        _must_be_text(subject)
         target = self.resource_named(resource, "issue_personal_token")
         known = self.known_scopes(scopes, "issue_personal_token")
         return self.native.issue_personal(subject, name, dict(claims or {}), target, known, seconds, now(), seed())
@@ -380,10 +395,18 @@ class Lockstep:
         return outcome
 
     async def _grants(self, subject: str) -> list[GrantSummary]:
+        _must_be_text(subject)
         store = self.store
         key = self.native.subject_counter_key(subject)
         (counter,), records = await _finished(store.load([key])), await _finished(store.list(subject))
         return self.native.describe(records, self.native.subject_counter(counter), now())
+
+
+def _server(config: str, ring: str, single_resource: bool) -> Server:
+    try:
+        return Server(config, ring)
+    except (ConfigurationError, MisuseError) as error:
+        raise configuration.placed(error, single_resource) from None
 
 
 def _closure(implies: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
@@ -398,6 +421,11 @@ def _closure(implies: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str]]:
                     waiting.append(one)
         closed[name] = frozenset(reached)
     return closed
+
+
+def _must_be_text(subject: object) -> None:
+    if not isinstance(subject, str):
+        raise MisuseError("subject", f"a text, as in User(subject), not {subject!r}")
 
 
 async def _finished(answer: Any) -> Any:
@@ -466,6 +494,7 @@ class SyncView:
         return outcome
 
     def _grants(self, subject: str) -> list[GrantSummary]:
+        _must_be_text(subject)
         native, store = self._auth.native, cast(Any, self._auth.store)
         (counter,) = store.load([native.subject_counter_key(subject)])
         return native.describe(store.list(subject), native.subject_counter(counter), now())

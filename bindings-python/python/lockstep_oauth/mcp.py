@@ -127,6 +127,7 @@ class McpSeat:
         """
         if not scopes:
             raise ConfigurationError("requires", 'name at least one scope: @auth.mcp.requires("notes:write")')
+        self._auth.known_scopes(scopes, "requires")
 
         def declare(function: F) -> F:
             self.tool_scopes({tool or function.__name__: scopes})

@@ -92,6 +92,8 @@ def install(auth: "Lockstep", app: Any) -> None:
     """Add the endpoints to an app, inside of its own middleware: sessions are there when `sign_in` is asked."""
     if not isinstance(app, Starlette):
         raise ConfigurationError("install", f"a FastAPI or Starlette app, not {type(app).__name__}; wrap any other ASGI app: auth.asgi(app)")
+    if any(one.kwargs.get("auth") is auth for one in app.user_middleware):
+        raise ConfigurationError("install", "it is installed in this app already; install once")
     if app.middleware_stack is not None:
         raise ConfigurationError("install", "the app has already started; install right after making it")
     root = getattr(app, "root_path", "").rstrip("/")

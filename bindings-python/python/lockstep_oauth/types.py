@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._native import AuditEvent, GrantSummary, Identity, Refusal
+from .errors import MisuseError
 
 __all__ = [
     "Approve",
@@ -30,6 +31,10 @@ class User:
     """What to call them on the consent page; the subject when empty."""
     claims: Mapping[str, Any] = field(default_factory=dict)
     """Claims, as JSON values, that ride along to handlers and introspection."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.subject, str):
+            raise MisuseError("User", f"the subject is a text, not {self.subject!r}; write User(str(...))")
 
 
 @dataclass(frozen=True, slots=True)

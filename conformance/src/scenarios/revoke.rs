@@ -16,6 +16,7 @@ const ROWS: &[Row] = &[
     ("no-client", "A request without a client is refused.", "RFC 7009 §2.1", "A public client at least says who it is.", "client.missing", &["-client_id"]),
     ("repeated", "A repeated parameter is refused.", "OAuth 2.1-15 §3.2; V-07", "Pollution.", "request.parameter.repeated", &["+token=x"]),
     ("json", "A JSON body is refused.", "RFC 7009 §2.1", "The endpoint takes forms.", "token.media_type", &["@Content-Type: application/json"]),
+    ("query", "A token in the URL is refused.", "OAuth 2.1-15 §2.4.1", "URLs end up in logs.", "token.query", &["?token=x"]),
     ("malformed", "A broken percent-encoding is refused.", "RFC 7009 §2.1", "Strictly read, or not at all.", "token.malformed", &["!token=%z"]),
 ];
 

@@ -1,7 +1,7 @@
 //! The introspection endpoint (RFC 7662), for resource servers that the operator has named.
 
 use super::approval::subject_counter;
-use super::clients::authentication::{Presented, authenticate};
+use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::mint;
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
@@ -19,27 +19,22 @@ use serde_json::{Map, Value, json};
 pub(crate) struct Introspect {
     scene: Scene,
     request: HttpRequest,
+    client: Option<VerifiedClient>,
 }
 
 impl Introspect {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request }
+        Self { scene, request, client: None }
     }
 
-    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+    fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
+        refuse_query(&self.request, &ABOUT_TOKEN)?;
         if !self.request.is_media_type("application/x-www-form-urlencoded") {
             return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
         }
         let form = Form::parse(&self.request.body, BODY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
-        if let Some(name) = form.repeated(&[
-            "token",
-            "token_type_hint",
-            "client_id",
-            "client_secret",
-            "client_assertion",
-            "client_assertion_type",
-        ]) {
+        if let Some(name) = form.repeated(&ABOUT_TOKEN) {
             return Err(Pause::because(&refusal::PARAMETER_REPEATED, name));
         }
         let presented = Presented::read(&self.request, &form)?;
@@ -53,7 +48,7 @@ impl Introspect {
             wanted.extend(opened.body.client.iter().map(|id| server.client_key(id)));
         }
         facts.need(&wanted)?;
-        let caller = authenticate(scene, facts, &presented)?;
+        let caller = authenticate(&mut self.client, scene, facts, &presented)?;
         if !caller.client.introspects || !caller.client.is_confidential() {
             return Err(Pause::because(&refusal::INTROSPECT_CALLER, caller.client.id.clone()));
         }

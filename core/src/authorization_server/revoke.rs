@@ -2,7 +2,7 @@
 
 use super::access;
 use super::approval::{labels, store_until};
-use super::clients::authentication::{Presented, authenticate};
+use super::clients::authentication::{ABOUT_TOKEN, Presented, VerifiedClient, authenticate, refuse_query};
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
 use crate::exchange::{Act, Facts, Rule};
@@ -18,23 +18,22 @@ use crate::token::{self, TokenKind};
 pub(crate) struct Revoke {
     scene: Scene,
     request: HttpRequest,
+    client: Option<VerifiedClient>,
 }
-
-pub(super) const ONCE: [&str; 6] =
-    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
 
 impl Revoke {
     pub(crate) fn new(scene: Scene, request: HttpRequest) -> Self {
-        Self { scene, request }
+        Self { scene, request, client: None }
     }
 
-    fn decide(&self, facts: &mut Facts) -> Result<Answer, Pause> {
+    fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
         let (scene, server) = (&self.scene, &self.scene.server);
+        refuse_query(&self.request, &ABOUT_TOKEN)?;
         if !self.request.is_media_type("application/x-www-form-urlencoded") {
             return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
         }
         let form = Form::parse(&self.request.body, BODY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
-        if let Some(name) = form.repeated(&ONCE) {
+        if let Some(name) = form.repeated(&ABOUT_TOKEN) {
             return Err(Pause::because(&refusal::PARAMETER_REPEATED, name));
         }
         let presented = Presented::read(&self.request, &form)?;
@@ -45,7 +44,7 @@ impl Revoke {
         let mut wanted = presented.wanted_keys(scene);
         wanted.extend(opened.as_ref().map(|opened| server.grant_key(&opened.body.grant)));
         facts.need(&wanted)?;
-        let client = authenticate(scene, facts, &presented)?;
+        let client = authenticate(&mut self.client, scene, facts, &presented)?;
         client.spend(scene, facts)?;
         let ok = |facts: &mut Facts| Ok(reply::done(reply::cors(reply::no_store(HttpResponse::empty(200))), facts));
         let Some(opened) = opened else {

@@ -4,13 +4,13 @@
 //! gate, and a token leaves only after it.
 
 use super::approval::{labels, store_until, subject_counter};
-use super::clients::authentication::{Presented, VerifiedClient, authenticate};
+use super::clients::authentication::{Presented, VerifiedClient, authenticate, refuse_query};
 use super::mint;
 use super::reply::{self, Shape};
 use super::rule::{Answer, Pause, Scene};
 use crate::exchange::{Act, Facts, Rule};
 use crate::grant::{Grant, GrantState, Moment, Redemption, Rotation, STREAK_REPORT};
-use crate::http::{BODY_BYTES, Form, HttpRequest, QUERY_BYTES};
+use crate::http::{BODY_BYTES, Form, HttpRequest};
 use crate::pkce::{Challenge, Verifier};
 use crate::question::{Decision, Question};
 use crate::refusal::{self, Refusal};
@@ -27,6 +27,8 @@ pub(crate) struct Token {
     scene: Scene,
     parsed: Result<Parsed, (&'static Refusal, String)>,
     by_header: bool,
+    /// The client, once it has proven itself.
+    client: Option<VerifiedClient>,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
 }
@@ -61,15 +63,15 @@ impl Token {
             Pause::Refuse(refusal, detail) => (refusal, detail),
             _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
         });
-        Self { scene, parsed, by_header: request.has_header("authorization"), was_current: None }
+        Self { scene, parsed, by_header: request.has_header("authorization"), client: None, was_current: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let Self { scene, parsed, was_current, .. } = self;
+        let Self { scene, parsed, client, was_current, .. } = self;
         let (scene, parsed) = (&*scene, parsed.as_ref());
         let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         facts.need(&parsed.wanted)?;
-        let client = authenticate(scene, facts, &parsed.presented)?;
+        let client = authenticate(client, scene, facts, &parsed.presented)?;
         let unknown = if parsed.kind == TokenKind::Code { &refusal::CODE_UNKNOWN } else { &refusal::REFRESH_UNKNOWN };
         let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;
@@ -115,11 +117,7 @@ fn is_repeatable(scene: &Scene, grant: &Grant, presented: u32) -> bool {
 
 fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
     let malformed = || Pause::from(&refusal::TOKEN_MALFORMED);
-    // Credentials in a query end up in logs; a request that puts any there is refused as a whole.
-    let query = Form::parse(&request.query, QUERY_BYTES).map_err(|_| malformed())?;
-    if ONCE.iter().any(|name| query.one(name) != Ok(None)) {
-        return Err(Pause::from(&refusal::TOKEN_QUERY));
-    }
+    refuse_query(request, &ONCE)?;
     if !request.is_media_type("application/x-www-form-urlencoded") {
         return Err(Pause::from(&refusal::TOKEN_MEDIA_TYPE));
     }
@@ -151,7 +149,7 @@ fn parse(scene: &Scene, request: &HttpRequest) -> Result<Parsed, Pause> {
 /// A request that has proven its client and its code or token.
 struct Work<'a> {
     scene: &'a Scene,
-    client: VerifiedClient,
+    client: &'a VerifiedClient,
     grant: Grant,
     grant_key: &'a Key,
     id: [u8; 16],

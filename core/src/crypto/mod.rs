@@ -2,6 +2,10 @@
 //!
 //! Everything here is deterministic: the same inputs give the same bytes, so that a transcript replays exactly.
 
+#[cfg(feature = "native-verify")]
+mod aead_native;
+#[cfg(not(feature = "native-verify"))]
+mod aead_portable;
 mod key;
 mod sign;
 #[cfg(feature = "native-verify")]
@@ -9,6 +13,10 @@ mod verify_native;
 #[cfg(not(feature = "native-verify"))]
 mod verify_portable;
 
+#[cfg(feature = "native-verify")]
+use aead_native as aead;
+#[cfg(not(feature = "native-verify"))]
+use aead_portable as aead;
 #[cfg(feature = "native-verify")]
 use verify_native as backend;
 #[cfg(not(feature = "native-verify"))]
@@ -22,8 +30,6 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use chacha20poly1305::aead::AeadInOut as _;
-use chacha20poly1305::{KeyInit as _, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 
@@ -80,12 +86,8 @@ impl SealingKey {
         let mut sealed = Vec::with_capacity(NONCE_BYTES + plaintext.len() + TAG_BYTES);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
-        let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose());
-        let (_, text) = sealed.split_at_mut(NONCE_BYTES);
-        let tag = cipher
-            .ok()
-            .and_then(|cipher| cipher.encrypt_inout_detached(&XNonce::from(nonce), associated, text.into()).ok());
-        let Some(tag) = tag else {
+        let (_, buffer) = sealed.split_at_mut(NONCE_BYTES);
+        let Some(tag) = aead::seal(self.encrypt.expose(), &nonce, associated, buffer) else {
             debug_assert!(false, "a sealing key has 32 bytes, and a token is far below the cipher's limit");
             return Vec::new();
         };
@@ -97,9 +99,8 @@ impl SealingKey {
     pub fn open(&self, associated: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, ciphertext) = sealed.split_at_checked(NONCE_BYTES)?;
         let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
-        let cipher = XChaCha20Poly1305::new_from_slice(self.encrypt.expose()).ok()?;
         let mut plaintext = ciphertext.to_vec();
-        cipher.decrypt_in_place(&XNonce::from(nonce), associated, &mut plaintext).ok()?;
+        aead::open(self.encrypt.expose(), &nonce, associated, &mut plaintext)?;
         Some(plaintext)
     }
 }
@@ -180,6 +181,28 @@ mod tests {
             broken[index] ^= 1;
             assert_eq!(key.open(b"kind", &broken), None);
         }
+    }
+
+    /// The vector of draft-irtf-cfrg-xchacha-03 A.3.1, so that both ways of sealing give the same bytes.
+    #[test]
+    fn the_cipher_is_xchacha20_poly1305() {
+        let text = b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
+            sunscreen would be it.";
+        let key: Vec<u8> = (0x80..0xa0).collect();
+        let nonce: [u8; NONCE_BYTES] = core::array::from_fn(|index| 0x40 + index as u8);
+        let associated = hex("50515253c0c1c2c3c4c5c6c7");
+        let mut buffer = text.to_vec();
+        let tag = aead::seal(&key, &nonce, &associated, &mut buffer).unwrap();
+        assert_eq!(buffer[..16], hex("bd6d179d3e83d43b9576579493c0e939"));
+        assert_eq!(tag.to_vec(), hex("c0875924c1c7987947deafd8780acf49"));
+        buffer.extend_from_slice(&tag);
+        let mut broken = buffer.clone();
+        aead::open(&key, &nonce, &associated, &mut buffer).unwrap();
+        assert_eq!(buffer, text);
+        broken[3] ^= 1;
+        assert!(aead::open(&key, &nonce, &associated, &mut broken).is_none());
+        assert!(aead::open(&key, &nonce, &associated, &mut Vec::new()).is_none());
+        assert!(aead::seal(&key[1..], &nonce, &associated, &mut []).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ The contract, which ``lockstep_oauth.stores.check`` holds any store to:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -76,6 +77,10 @@ def open_store(where: str | AnyStore) -> AnyStore:
     ``memory:`` forgets everything at the end of the process. ``sqlite:///oauth.db`` is a file beside the working
     directory's, ``sqlite:////var/lib/app/oauth.db`` an absolute path.
     """
+    if isinstance(where, os.PathLike):
+        raise ConfigurationError("store", f"a URL or a store object, not a path; write sqlite:///{os.fspath(where)} or SQLiteStore(path)")
+    if isinstance(where, type):
+        raise ConfigurationError("store", f"a store object, not a class; write {where.__name__}(...)")
     if not isinstance(where, str):
         missing = [name for name in ("load", "commit", "list", "purge", "close") if not callable(getattr(where, name, None))]
         if missing:
@@ -92,7 +97,7 @@ def open_store(where: str | AnyStore) -> AnyStore:
         if path.startswith("//"):
             host, _, path = path[2:].partition("/")
             if host:
-                raise ConfigurationError("store", f"`{where}` has two slashes; write sqlite:///{host}/{path} for a relative path")
+                raise ConfigurationError("store", f"`{where}` has two slashes; write sqlite:///{'/'.join(filter(None, (host, path)))} for a relative path")
         if path and path != ":memory:":
             return SQLiteStore(path)
     raise ConfigurationError("store", f"`{where}` is not a store; use sqlite:///oauth.db, memory: or a Store object")

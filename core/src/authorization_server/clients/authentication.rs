@@ -4,7 +4,7 @@ use super::{Authentication, Client, keys, resolve};
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
-use crate::http::{Form, HttpRequest, percent_decode};
+use crate::http::{Form, HttpRequest, QUERY_BYTES, percent_decode};
 use crate::jose::{Accept, Algorithm, AudienceRule, Expect, Unverified};
 use crate::refusal;
 use crate::store::{Key, Labels, Write};
@@ -26,6 +26,10 @@ const WRONG_PER_MINUTE: u32 = 60;
 const ACCEPT: Accept<'static> =
     Accept { algorithms: &Algorithm::ALL, types: &["JWT", "client-authentication+jwt"], untyped: true };
 
+/// The parameters of a request about one token that may appear once.
+pub(crate) const ABOUT_TOKEN: [&str; 6] =
+    ["token", "token_type_hint", "client_id", "client_secret", "client_assertion", "client_assertion_type"];
+
 /// What the request presents. Nothing has been checked yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(lockstep_model, derive(Hash))]
@@ -45,6 +49,7 @@ enum Proof {
 
 /// A client whose authentication held. Only [`authenticate`] makes one.
 #[derive(Clone, Debug)]
+#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 pub(crate) struct VerifiedClient {
     pub(crate) client: Client,
     spend: Option<Spend>,
@@ -52,6 +57,7 @@ pub(crate) struct VerifiedClient {
 
 /// An assertion that is still to be recorded as used.
 #[derive(Clone, Debug)]
+#[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 struct Spend {
     key: Key,
     remember_until: u64,
@@ -112,6 +118,15 @@ fn seen_key(scene: &Scene, client_id: &str, jti: &str) -> Key {
     scene.server.key("seen", &crypto::base64url(&crypto::sha256(&[&length, client_id.as_bytes(), jti.as_bytes()])))
 }
 
+/// Credentials in a query end up in logs; a request that puts any there is refused as a whole.
+pub(crate) fn refuse_query(request: &HttpRequest, names: &[&str]) -> Result<(), Pause> {
+    if request.query.is_empty() {
+        return Ok(());
+    }
+    let query = Form::parse(&request.query, QUERY_BYTES).map_err(|_| Pause::from(&refusal::TOKEN_MALFORMED))?;
+    if names.iter().any(|name| query.one(name) != Ok(None)) { Err(Pause::from(&refusal::TOKEN_QUERY)) } else { Ok(()) }
+}
+
 /// `Basic` credentials: each half is form-encoded before Base64 (OAuth 2.1 §2.4.1). A half that cannot be decoded is
 /// taken as it is, which is what clients that skip that step mean; it is one reading, not two attempts.
 fn read_basic(header: &str) -> Option<(String, String)> {
@@ -127,8 +142,24 @@ fn read_basic(header: &str) -> Option<(String, String)> {
     if name.is_empty() { None } else { Some((name, half(secret))) }
 }
 
-/// Finds the client and checks that it is who it says.
-pub(crate) fn authenticate(scene: &Scene, facts: &mut Facts, presented: &Presented) -> Result<VerifiedClient, Pause> {
+/// Finds the client and checks that it is who it says, once an exchange: a proof that held is `known` from then on, and
+/// only whether another exchange has spent it meanwhile is looked up again.
+pub(crate) fn authenticate<'a>(
+    known: &'a mut Option<VerifiedClient>,
+    scene: &Scene,
+    facts: &mut Facts,
+    presented: &Presented,
+) -> Result<&'a VerifiedClient, Pause> {
+    let client = match known.take() {
+        Some(client) => client,
+        None => prove(scene, facts, presented)?,
+    };
+    let client = known.insert(client);
+    client.unspent(scene, facts)?;
+    Ok(client)
+}
+
+fn prove(scene: &Scene, facts: &mut Facts, presented: &Presented) -> Result<VerifiedClient, Pause> {
     let client = resolve(scene, facts, &presented.client_id)?;
     let wrong = |facts: &Facts, refusal| {
         let budget = format!("wrong:{}:{}", client.id, scene.peer);
@@ -185,14 +216,7 @@ fn check_assertion(scene: &Scene, facts: &mut Facts, client: &Client, assertion:
     let jti = claims.token_id().filter(|jti| (1..=256).contains(&jti.len()));
     let jti = jti.ok_or_else(|| Pause::because(&refusal::ASSERTION_CLAIMS, "`jti` is missing or too long"))?;
     let remember_until = expires_at.saturating_add(2 * LEEWAY_SECONDS);
-    let spend = Spend { key: seen_key(scene, &client.id, jti), remember_until };
-    // Seen before by another exchange? Then refuse now; recording it comes last.
-    if let Some(record) = facts.live(&spend.key, scene.env.now)?
-        && record.value != spend_value(scene)
-    {
-        return Err(Pause::because(&refusal::ASSERTION_REPLAYED, client.id.clone()));
-    }
-    Ok(spend)
+    Ok(Spend { key: seen_key(scene, &client.id, jti), remember_until })
 }
 
 fn spend_value(scene: &Scene) -> Vec<u8> {
@@ -200,11 +224,22 @@ fn spend_value(scene: &Scene) -> Vec<u8> {
 }
 
 impl VerifiedClient {
+    /// Seen before by another exchange? Then the request is refused at once; recording it comes last.
+    fn unspent(&self, scene: &Scene, facts: &Facts) -> Result<(), Pause> {
+        let Some(spend) = &self.spend else { return Ok(()) };
+        match facts.live(&spend.key, scene.env.now)? {
+            Some(record) if record.value != spend_value(scene) => {
+                Err(Pause::because(&refusal::ASSERTION_REPLAYED, self.client.id.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Records the assertion as used, once, after every other check and directly before the gate.
     pub(crate) fn spend(&self, scene: &Scene, facts: &Facts) -> Result<(), Pause> {
         let Some(spend) = &self.spend else { return Ok(()) };
         if facts.live(&spend.key, scene.env.now)?.is_some() {
-            // `check_assertion` has seen that the record is this exchange's own.
+            // `authenticate` has seen that the record is this exchange's own.
             return Ok(());
         }
         let previous = facts.stored(&spend.key)?;
