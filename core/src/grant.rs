@@ -253,3 +253,66 @@ impl Grant {
         Body { kind, grant: id, subject, client, generation: self.generation.number, resource, scopes, expires_at }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// A live grant in generation 3 whose first generation's access tokens are dead.
+    fn grant(client: &str) -> Grant {
+        let salt = crate::crypto::base64url(&[0; 32]);
+        let text = format!(
+            r#"{{"v":1,"st":"live","cl":"{client}","su":"s","sp":["a"],"rs":["https://h/mcp"],"sa":"{salt}","ct":0,"ex":900,
+            "g":{{"n":3,"k":"AAAAAA","at":100,"ax":400,"rx":900}},"af":1,"lt":100,"sm":"AAAAAAAAAAA"}}"#
+        );
+        Grant::decode(text.as_bytes()).unwrap()
+    }
+
+    fn token(kind: TokenKind) -> ProvenToken {
+        let grant = grant("c");
+        ProvenToken { key: grant.generation.key, body: grant.body(kind, [1; 16], [2; 16], None, 0, 1) }
+    }
+
+    #[test]
+    fn an_access_token_is_honoured_for_what_its_record_says() {
+        let (grant, access) = (grant("c"), token(TokenKind::Access));
+        assert!(grant.honours(&access, 399) && !grant.honours(&access, 400));
+        assert!(!Grant { state: GrantState::Granted, ..grant.clone() }.honours(&access, 200));
+        let of = |change: fn(&mut ProvenToken)| {
+            let mut changed = access.clone();
+            change(&mut changed);
+            grant.honours(&changed, 200)
+        };
+        assert!(of(|token| token.body.generation = 2) && !of(|token| token.body.generation = 1));
+        assert!(!of(|token| token.body.generation = 0) && !of(|token| token.body.generation = 4));
+        assert!(!of(|token| token.body.resource = 1));
+        // A token of the current generation carries the record's key; an older one may carry the key before.
+        assert!(!of(|token| token.key = [1; 4]));
+        assert!(of(|token| (token.key, token.body.generation) = ([1; 4], 2)));
+    }
+
+    #[test]
+    fn a_record_fits_one_kind_of_token() {
+        let (client, personal) = (grant("c"), grant(""));
+        for (kind, by_client, by_user) in [
+            (TokenKind::Access, true, false),
+            (TokenKind::Personal, false, true),
+            (TokenKind::Refresh, false, false),
+            (TokenKind::Code, false, false),
+        ] {
+            assert_eq!(client.honours(&token(kind), 200), by_client, "{kind:?}");
+            assert_eq!(personal.honours(&token(kind), 200), by_user, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_current_refresh_token_carries_the_records_key() {
+        let (grant, mut refresh) = (grant("c"), token(TokenKind::Refresh));
+        assert!(grant.key_fits(&refresh));
+        refresh.key = [1; 4];
+        assert!(!grant.key_fits(&refresh));
+        refresh.body.generation = 2;
+        assert!(grant.key_fits(&refresh));
+    }
+}
