@@ -35,6 +35,8 @@ SCHEMA_VERSION = 1
 PURGE_EVERY_SECONDS = 600
 PURGED_AT_ONCE = 500
 """At most so many records are removed at a time, so that no request waits for a long purge."""
+START_SECONDS = 15.0
+"""How long a start may wait for other processes that create the same file."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS lockstep_records (
@@ -197,17 +199,22 @@ class SQLiteStore:
             # SQLite would create it readable for all; the log and the index beside it inherit the mode.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             with self._writing:
-                self._prepare(self._open_first_writer())
+                self._open_first()
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError("store", f"{self.path} cannot be opened: {error}") from error
 
-    def _open_first_writer(self) -> sqlite3.Connection:
-        # Turning the write-ahead log on does not wait for another process that does the same.
-        until = time.monotonic() + self._busy_seconds
+    def _open_first(self) -> None:
+        # Several processes may create the same file at once. SQLite does not let all of what they do wait in line: turning
+        # the write-ahead log on, and the first transaction after it, may fail at once.
+        until = time.monotonic() + max(self._busy_seconds, START_SECONDS)
         while True:
             try:
-                return self._open_writer()
+                self._prepare(self._open_writer())
+                return
             except sqlite3.OperationalError as error:
+                if self._writer is not None:
+                    _close(self._writer)
+                    self._writer = None
                 if error.sqlite_errorcode & 0xFF not in _NOTHING_WAS_WRITTEN or time.monotonic() > until:
                     raise
             time.sleep(0.01)
@@ -223,10 +230,11 @@ class SQLiteStore:
                     writer.execute(statement)
                 writer.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 writer.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            writer.execute("COMMIT")
         except BaseException:
-            writer.execute("ROLLBACK")
+            if writer.in_transaction:
+                writer.execute("ROLLBACK")
             raise
-        writer.execute("COMMIT")
 
     def _open_reader(self) -> sqlite3.Connection:
         self._reader = self._connect()
