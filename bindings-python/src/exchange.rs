@@ -112,12 +112,7 @@ impl Exchange {
 
     /// Goes on with one record, or None, for each key in order.
     fn loaded(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        let mut read = Vec::with_capacity(records.len()?);
-        for record in records.try_iter()? {
-            let record = record?;
-            let record = if record.is_none() { None } else { Some(record.cast::<Record>()?.get().to_core(py)) };
-            read.push(record);
-        }
+        let read = self::records(py, records)?;
         self.advance(py, Gil::Keep, |state| answer!(state, "loaded", Load, |held| held.loaded(read)))
     }
 
@@ -207,6 +202,20 @@ impl Exchange {
     fn hold(&self) -> MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a store's `load` returned, as the core wants it.
+pub(crate) fn records(
+    py: Python<'_>,
+    records: &Bound<'_, PyAny>,
+) -> PyResult<Vec<Option<lockstep_oauth::store::Record>>> {
+    let mut read = Vec::with_capacity(records.len()?);
+    for record in records.try_iter()? {
+        let record = record?;
+        let record = if record.is_none() { None } else { Some(record.cast::<Record>()?.get().to_core(py)) };
+        read.push(record);
+    }
+    Ok(read)
 }
 
 fn run<T: Send>(py: Python<'_>, gil: Gil, work: impl FnOnce() -> T + Send) -> PyResult<T> {

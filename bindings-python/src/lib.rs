@@ -6,6 +6,7 @@
 #![allow(clippy::result_large_err, reason = "a state is given back with a misuse, so that nothing is lost")]
 
 mod exchange;
+mod gate;
 mod headers;
 mod json;
 mod outcome;
@@ -27,6 +28,8 @@ mod errors {
 mod _native {
     #[pymodule_export]
     use crate::exchange::{Commit, Decide, Done, Exchange, Fetch, Load};
+    #[pymodule_export]
+    use crate::gate::Gate;
     #[pymodule_export]
     use crate::headers::{FetchRequest, address_permitted};
     #[pymodule_export]

@@ -119,7 +119,7 @@ pub(crate) fn checked(py: Python<'_>, checked: Checked) -> PyResult<Py<PyAny>> {
 /// Who asks, and what they may do.
 #[pyclass(frozen, eq, module = "lockstep_oauth._native")]
 #[derive(PartialEq)]
-pub(crate) struct Identity(resource::Identity);
+pub(crate) struct Identity(pub(crate) resource::Identity);
 
 const ACCESS: &str = "access";
 const PERSONAL: &str = "personal";

@@ -1,6 +1,7 @@
 //! The server, its keys, and the budget.
 
 use crate::exchange::{Exchange, Gil, State};
+use crate::gate::Gate;
 use crate::outcome::{GrantSummary, HttpResponse};
 use crate::store::Record;
 use crate::{errors, guarded, headers, json, misuse};
@@ -70,6 +71,11 @@ impl Server {
         let request = CheckRequest { headers: headers::read(headers)?, query: query.to_vec(), resource, scopes, peer };
         let env = env(now, seed)?;
         Exchange::begin(py, now, Gil::Keep, || State::Check(self.0.check(request, env)))
+    }
+
+    /// The check of one route, which calls `load` itself: for stores whose `load` answers at once.
+    fn gate(&self, resource: String, scopes: Vec<String>, load: Py<PyAny>) -> Gate {
+        Gate { server: self.0.clone(), resource, scopes, load }
     }
 
     /// The 403 challenge for an operation that turned out to need more: name all scopes that it needs.
@@ -172,7 +178,7 @@ impl Server {
     }
 }
 
-fn env(now: u64, seed: &[u8]) -> PyResult<Env> {
+pub(crate) fn env(now: u64, seed: &[u8]) -> PyResult<Env> {
     let seed = <[u8; 32]>::try_from(seed).ok().and_then(|seed| Env::new(now, seed));
     seed.ok_or_else(|| misuse("seed", "32 fresh bytes of the operating system's generator: os.urandom(32)"))
 }

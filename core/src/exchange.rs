@@ -1,7 +1,7 @@
 //! One request as a small machine: it yields a [`Step`], and is resumed with the answer to exactly that step.
 //!
 //! Each variant of [`Step`] owns the exchange and has one continuation that consumes it, so a wrong answer does not
-//! compile. An endpoint is one pure function, [`Endpoint::proceed`], over the request and the facts known so far; it
+//! compile. An endpoint is one pure function, `proceed`, over the request and the facts known so far; it
 //! is called again whenever a fact arrives. The waits are the only states.
 
 use crate::audit::AuditEvent;

@@ -1,6 +1,6 @@
 """The Rust core. Private: the modules around it are the interface."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, final
 
 from .types import User
@@ -19,6 +19,7 @@ __all__ = [
     "Exchange",
     "Fetch",
     "FetchRequest",
+    "Gate",
     "GrantSummary",
     "HttpResponse",
     "Identity",
@@ -48,6 +49,15 @@ _Committed: TypeAlias = Literal["committed", "conflict", "unknown"]
 _AddressRule: TypeAlias = Literal["public", "public_or_loopback"]
 
 # --- The server -------------------------------------------------------------------------------------------------------
+
+@final
+class Gate:
+    """What one route needs, and the store's ``load``."""
+
+    def check(
+        self, headers: Sequence[_Header], query: bytes, peer: str, now: int, seed: bytes
+    ) -> Identity | Exchange:
+        """Returns the identity, or an exchange that a driver moves to its end."""
 
 @final
 class Server:
@@ -80,6 +90,11 @@ class Server:
         seed: bytes,
     ) -> Exchange:
         """Ends with Allowed, or with the Answer to send instead. An empty resource means the first one."""
+
+    def gate(
+        self, resource: str, scopes: Sequence[str], load: Callable[[list[str]], Any]
+    ) -> Gate:
+        """The check of one route, which calls ``load`` itself: for stores whose ``load`` answers at once."""
 
     def challenge(self, resource: str, scopes: Sequence[str]) -> HttpResponse: ...
     def issue_personal(

@@ -11,12 +11,12 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._native import Allowed, Done, Load
+from ._native import Allowed, Identity
 from .context import SDK_CONTEXT, Call, call
 from .decisions import RequestHost
 from .drive import drive_async
 from .environment import now, peer_of, seed
-from .errors import ConfigurationError, InsufficientScope, StoreError
+from .errors import ConfigurationError, InsufficientScope
 
 if TYPE_CHECKING:
     from ._native import Answer
@@ -157,7 +157,7 @@ class Endpoints:
 class Protected:
     """Lets requests with a fitting bearer token through to ``app``, and answers the others with a challenge."""
 
-    __slots__ = ("_any_origin", "_app", "_auth", "_check", "_load", "_origins", "_resource", "_scopes", "_step_up_only", "_tools")
+    __slots__ = ("_any_origin", "_app", "_auth", "_check", "_gate", "_origins", "_resource", "_scopes", "_step_up_only", "_tools")
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ class Protected:
         self._origins = frozenset(origin.encode("latin-1") for origin in origins or ())
         self._any_origin = b"*" in self._origins
         self._check = auth.native.check
-        self._load: Any = None if auth.store_is_async else auth.store.load
+        self._gate = None if auth.store_is_async else auth.native.gate(resource, self._scopes, auth.store.load)
         self._tools = auth.tool_scopes
         self._step_up_only = step_up_only
 
@@ -201,29 +201,26 @@ class Protected:
             return
 
         client = scope.get("client")
+        peer = client[0] if client else ""
         # All that a check reads of the headers is the credential; the others would only be copied.
-        exchange = self._check(
-            credentials, scope["query_string"], self._resource, self._scopes, client[0] if client else "", int(time()), seed()
-        )
-        step = exchange.step
-        if self._load is not None and type(step) is Load:
-            try:
-                step = exchange.loaded(self._load(step.keys))
-            except StoreError:
-                pass  # the slow way below tries once more, and knows what to do
-        checked: Any = step.outcome if type(step) is Done else await self._auth.finish_check(exchange)
-        if type(checked) is not Allowed:
-            if type(step) is Done:
-                self._auth.audit.tell(checked.events)
-            await send_answer(send, checked, head=scope["method"] == "HEAD")
-            return
+        identity: Any
+        if self._gate is not None:
+            identity = self._gate.check(credentials, scope["query_string"], peer, int(time()), seed())
+        else:
+            identity = self._check(credentials, scope["query_string"], self._resource, self._scopes, peer, int(time()), seed())
+        if type(identity) is not Identity:
+            checked = await self._auth.finish_check(identity)
+            if type(checked) is not Allowed:
+                await send_answer(send, checked, head=scope["method"] == "HEAD")
+                return
+            identity = checked.identity
         if self._tools and scope["method"] == "POST":
             receive, refused = await self._check_tools(scope, receive)
             if refused is not None:
                 await refused(send)
                 return
 
-        identity = scope["lockstep"] = checked.identity
+        scope["lockstep"] = identity
         held = HeldAnswer(identity, send, self, scope["method"] == "GET")
         token = call.set(held)
         sdk_token = self._seat_in_sdk(scope, identity) if SDK_CONTEXT in modules else None
