@@ -65,7 +65,8 @@ pub(crate) struct Exchange {
 struct Held {
     /// None while a verb runs, and once the outcome has been handed out.
     state: Option<State>,
-    step: Py<PyAny>,
+    /// What `step` has handed out for this state. Made when it is asked for: `run` goes through states that nobody sees.
+    step: Option<Py<PyAny>>,
 }
 
 /// Whether the verb lets other Python threads run meanwhile. That costs more than most verbs do, so only those that may
@@ -106,8 +107,72 @@ macro_rules! settle {
 impl Exchange {
     /// What the exchange waits for.
     #[getter]
-    fn step(&self, py: Python<'_>) -> Py<PyAny> {
-        self.hold().step.clone_ref(py)
+    fn step(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        let state = {
+            let mut held = self.hold();
+            if let Some(step) = &held.step {
+                return Ok(step.clone_ref(py));
+            }
+            held.state.take()
+        };
+        self.settle(py, state.ok_or_else(busy)?)
+    }
+
+    /// Goes on as long as nothing is needed but `load` and `commit`, which are called with the keys and with the write;
+    /// None for one that may not be called here. Returns the step at which it stopped.
+    ///
+    /// What one of them raises is raised here, and the exchange stays at the step that it was for.
+    #[pyo3(signature = (load, commit))]
+    fn run(
+        &self,
+        py: Python<'_>,
+        load: Option<&Bound<'_, PyAny>>,
+        commit: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (taken, seen) = {
+            let mut held = self.hold();
+            (held.state.take(), held.step.take())
+        };
+        let Some(mut state) = taken else {
+            // Done, and the step is the outcome; or another thread is answering it.
+            let Some(step) = seen else { return Err(busy()) };
+            let done = step.bind(py).is_instance_of::<Done>();
+            self.hold().step = Some(step.clone_ref(py));
+            return if done { Ok(step) } else { Err(busy()) };
+        };
+        loop {
+            let answered = match (state.keys(), state.write()) {
+                (Some(keys), _) if load.is_some() => {
+                    let keys = PyList::new(py, keys.iter().map(|key| PyString::new(py, key.as_str())));
+                    let load = load.map(|load| load.call1((keys?,)).and_then(|records| self::records(py, &records)));
+                    match load.transpose() {
+                        Ok(records) => {
+                            let records = records.unwrap_or_default();
+                            run(py, Gil::Keep, || answer!(state, "loaded", Load, |held| held.loaded(records)))?
+                        }
+                        Err(failure) => return self.stay(state, failure),
+                    }
+                }
+                (_, Some(write)) if commit.is_some() => {
+                    let write = Py::new(py, Write::of(py, write))?;
+                    let commit = commit.map(|commit| commit.call1((write,)).and_then(|told| outcome_of(&told)));
+                    match commit.transpose() {
+                        Ok(outcome) => {
+                            let outcome = outcome.unwrap_or(Committed::Unknown);
+                            run(py, Gil::Keep, || {
+                                answer!(state, "committed", Commit, |held| Ok(held.committed(outcome)))
+                            })?
+                        }
+                        Err(failure) => return self.stay(state, failure),
+                    }
+                }
+                _ => return self.settle(py, state),
+            };
+            match answered {
+                Ok(next) => state = next,
+                Err((state, wrong)) => return self.stay(state, misuse(&wrong.at, &wrong.message)),
+            }
+        }
     }
 
     /// Goes on with one record, or None, for each key in order.
@@ -123,12 +188,7 @@ impl Exchange {
 
     /// Goes on with what became of the write: `committed`, `conflict` or `unknown`.
     fn committed(&self, py: Python<'_>, outcome: &str) -> PyResult<Py<PyAny>> {
-        let outcome = match outcome {
-            "committed" => Committed::Committed,
-            "conflict" => Committed::Conflict,
-            "unknown" => Committed::Unknown,
-            _ => return Err(misuse("committed", "the outcome is `committed`, `conflict` or `unknown`")),
-        };
+        let outcome = read_outcome(outcome)?;
         self.advance(py, Gil::Keep, |state| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome))))
     }
 
@@ -163,7 +223,7 @@ impl Exchange {
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let step = self.step(py);
+        let step = self.step(py)?;
         Ok(format!("<Exchange at {}>", step.bind(py).get_type().name()?))
     }
 }
@@ -172,30 +232,35 @@ impl Exchange {
     /// Starts an exchange.
     pub(crate) fn begin(py: Python<'_>, now: u64, gil: Gil, start: impl FnOnce() -> State + Send) -> PyResult<Self> {
         let state = run(py, gil, start)?;
-        let (state, step) = present(py, state)?;
-        Ok(Self { now, held: Mutex::new(Held { state, step }) })
+        Ok(Self { now, held: Mutex::new(Held { state: Some(state), step: None }) })
     }
 
     /// Lets a verb consume the state. A verb that does not fit leaves the exchange as it was.
     fn advance(&self, py: Python<'_>, gil: Gil, verb: impl FnOnce(State) -> Answered + Send) -> PyResult<Py<PyAny>> {
         let taken = self.hold().state.take();
-        let state = taken.ok_or_else(|| misuse("exchange", "it is done, or another thread is answering it"))?;
+        let state = taken.ok_or_else(busy)?;
         match run(py, gil, || verb(state))? {
-            Ok(state) => {
-                let (state, step) = present(py, state)?;
-                let mut held = self.hold();
-                held.state = state;
-                // The old step is dropped after the lock: dropping may run Python code.
-                let old = std::mem::replace(&mut held.step, step.clone_ref(py));
-                drop(held);
-                drop(old);
-                Ok(step)
-            }
-            Err((state, Misuse { at, message })) => {
-                self.hold().state = Some(state);
-                Err(misuse(&at, &message))
-            }
+            Ok(state) => self.settle(py, state),
+            Err((state, Misuse { at, message })) => self.stay(state, misuse(&at, &message)),
         }
+    }
+
+    /// Keeps a state and hands its step out.
+    fn settle(&self, py: Python<'_>, state: State) -> PyResult<Py<PyAny>> {
+        let (state, step) = present(py, state)?;
+        let mut held = self.hold();
+        held.state = state;
+        // The old step is dropped after the lock: dropping may run Python code.
+        let old = held.step.replace(step.clone_ref(py));
+        drop(held);
+        drop(old);
+        Ok(step)
+    }
+
+    /// Keeps a state that could not be left, and says why.
+    fn stay<T>(&self, state: State, why: PyErr) -> PyResult<T> {
+        self.hold().state = Some(state);
+        Err(why)
     }
 
     /// Locks for a moment. INVARIANT: no Python code runs, and the GIL is not released, while this is held.
@@ -225,7 +290,44 @@ fn run<T: Send>(py: Python<'_>, gil: Gil, work: impl FnOnce() -> T + Send) -> Py
     }
 }
 
+fn busy() -> PyErr {
+    misuse("exchange", "it is done, or another thread is answering it")
+}
+
+fn outcome_of(told: &Bound<'_, PyAny>) -> PyResult<Committed> {
+    read_outcome(told.extract::<&str>()?)
+}
+
+fn read_outcome(outcome: &str) -> PyResult<Committed> {
+    match outcome {
+        "committed" => Ok(Committed::Committed),
+        "conflict" => Ok(Committed::Conflict),
+        "unknown" => Ok(Committed::Unknown),
+        _ => Err(misuse("committed", "the outcome is `committed`, `conflict` or `unknown`")),
+    }
+}
+
 impl State {
+    /// The keys that it waits for.
+    fn keys(&self) -> Option<&[lockstep_oauth::store::Key]> {
+        match self {
+            Self::Http(Step::Load(held)) => Some(held.keys()),
+            Self::Check(Step::Load(held)) => Some(held.keys()),
+            Self::Operate(Step::Load(held)) => Some(held.keys()),
+            _ => None,
+        }
+    }
+
+    /// The write that it waits for.
+    fn write(&self) -> Option<&lockstep_oauth::store::Write> {
+        match self {
+            Self::Http(Step::Commit(held)) => Some(held.write()),
+            Self::Check(Step::Commit(held)) => Some(held.write()),
+            Self::Operate(Step::Commit(held)) => Some(held.write()),
+            _ => None,
+        }
+    }
+
     fn wants(&self) -> String {
         let verbs = match self {
             Self::Http(Step::Load(_)) | Self::Check(Step::Load(_)) | Self::Operate(Step::Load(_)) => {

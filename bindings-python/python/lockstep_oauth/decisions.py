@@ -164,13 +164,14 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
 class RequestHost:
     """What the driver needs to move one exchange: the store, the fetcher, the budget and the host's decisions."""
 
-    __slots__ = ("_auth", "_request", "budget", "nobody_signed_in", "store")
+    __slots__ = ("_auth", "_request", "budget", "in_line", "nobody_signed_in", "store")
 
     def __init__(self, auth: Lockstep, request: Callable[[], Any] | None) -> None:
         self._auth = auth
         self._request = request
         self.store = auth.store
         self.budget = auth.budget
+        self.in_line = auth.in_line
         self.nobody_signed_in = False
 
     @property

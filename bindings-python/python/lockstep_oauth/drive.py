@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._native import Allowed, Answer, Budget, Decide, Exchange, FetchRequest, Operated, Write, _Step
     from .stores import AnyStore
 
-__all__ = ["Fetcher", "Host", "drive", "drive_async"]
+__all__ = ["Fetcher", "Host", "drive", "drive_async", "in_line"]
 
 T = TypeVar("T")
 
@@ -56,20 +56,22 @@ class Host(Protocol):
 
 def drive(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
     """Move an exchange to its end. It blocks: for async hosts there is ``drive_async``."""
-    step = exchange.step
-    while not isinstance(step, Done):
+    store = host.store
+    while True:
         try:
-            if isinstance(step, Load):
-                step = exchange.loaded(_plain(host.store.load(step.keys)))
-            elif isinstance(step, Commit):
-                step = exchange.committed(_plain(host.store.commit(step.write)))
-            elif isinstance(step, Fetch):
-                step = exchange.fetched(*host.fetcher.fetch(step.request, _admission(exchange, host, step)))
-            else:
-                step = exchange.decided(_admitted(exchange, host, step) or _plain(host.decide(step.question)))
+            step = exchange.run(lambda keys: _plain(store.load(keys)), lambda write: _plain(store.commit(write)))
         except Exception as failure:
-            step = _failed(exchange, step, failure)
-    return step.outcome
+            step = _failed(exchange, exchange.step, failure)
+        while not isinstance(step, (Load, Commit)):
+            if isinstance(step, Done):
+                return step.outcome
+            try:
+                if isinstance(step, Fetch):
+                    step = exchange.fetched(*host.fetcher.fetch(step.request, _admission(exchange, host, step)))
+                else:
+                    step = exchange.decided(_admitted(exchange, host, step) or _plain(host.decide(step.question)))
+            except Exception as failure:
+                step = _failed(exchange, step, failure)
 
 
 async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Operated:
@@ -78,22 +80,40 @@ async def drive_async(exchange: Exchange, host: Host) -> Answer | Allowed | Oper
     A store whose methods are coroutines is awaited. Of any other, ``load`` runs in line, and ``commit`` in a thread of
     ``store.commit_executor`` where the store has one, because it waits for a disk.
     """
-    step = exchange.step
-    while not isinstance(step, Done):
+    load, commit = getattr(host, "in_line", None) or in_line(host.store)
+    while True:
+        try:
+            step = exchange.run(load, commit)
+        except Exception as failure:
+            step = _failed(exchange, exchange.step, failure)
+        if isinstance(step, Done):
+            return step.outcome
         try:
             if isinstance(step, Load):
-                records = host.store.load(step.keys)
-                step = exchange.loaded(records if isinstance(records, list) else await records)
+                if load is None:
+                    records: Any = host.store.load(step.keys)
+                    exchange.loaded(await records)
             elif isinstance(step, Commit):
-                step = exchange.committed(await _commit(host.store, step.write))
+                if commit is None:
+                    exchange.committed(await _commit(host.store, step.write))
             elif isinstance(step, Fetch):
-                step = exchange.fetched(*await host.fetcher.fetch_async(step.request, _admission(exchange, host, step)))
+                exchange.fetched(*await host.fetcher.fetch_async(step.request, _admission(exchange, host, step)))
             else:
                 decision = _admitted(exchange, host, step) or host.decide(step.question)
-                step = exchange.decided(decision if isinstance(decision, Decision) else await decision)
+                exchange.decided(decision if isinstance(decision, Decision) else await decision)
         except Exception as failure:
             step = _failed(exchange, step, failure)
-    return step.outcome
+            if isinstance(step, Done):
+                return step.outcome
+
+
+def in_line(store: Any) -> tuple[Any, Any]:
+    """Return the store's ``load`` and ``commit``, as far as they may be called where nothing may wait."""
+    if inspect.iscoroutinefunction(store.load):
+        return None, None
+    commit = getattr(store, "commit", None)
+    waits = inspect.iscoroutinefunction(commit) or getattr(store, "commit_executor", None) is not None
+    return store.load, None if waits else commit
 
 
 def _admitted(exchange: Exchange, host: Host, step: Decide) -> Decision | None:

@@ -16,7 +16,7 @@ from ._native import Allowed, Budget, Done, Load, Server
 from .audit import AuditTrail
 from .configuration import Client, ClientDocuments, Document, Registration, Resource, Scope
 from .decisions import Callables, RequestHost, check_callable
-from .drive import drive, drive_async
+from .drive import drive, drive_async, in_line
 from .environment import now, peer_of, seed
 from .errors import ConfigurationError, MisuseError, StoreError
 from .keys import load_keys, new_keys
@@ -173,7 +173,8 @@ class Lockstep:
             _server(text, new_keys(), one)  # a wrong issuer is said first: it may be why keys are wanted at all
             raise
         self.native = _server(text, ring, one)
-        self.store_is_async = inspect.iscoroutinefunction(self.store.load)
+        self.in_line = in_line(self.store)
+        self.store_is_async = self.in_line[0] is None
         self._fetcher = fetcher
 
     @cached_property
