@@ -11,6 +11,7 @@ use lockstep_oauth::authorization_server::operations::Operation;
 use lockstep_oauth::env::Env;
 use lockstep_oauth::exchange::Misuse;
 use lockstep_oauth::http::HttpRequest;
+use lockstep_oauth::jose::Algorithm;
 use lockstep_oauth::keys::KeyRing;
 use lockstep_oauth::protected_resource::CheckRequest;
 use lockstep_oauth::{budget, store};
@@ -205,11 +206,14 @@ impl Budget {
     }
 }
 
-/// The text of a new key ring that signs from `now` on.
+/// The text of a new key ring that signs from `now` on; JWTs by `ES256` or `EdDSA`.
 #[pyfunction]
-pub(crate) fn keys_generate(now: u64, seed: &[u8]) -> PyResult<String> {
+#[pyo3(signature = (now, seed, algorithm="ES256"))]
+pub(crate) fn keys_generate(now: u64, seed: &[u8], algorithm: &str) -> PyResult<String> {
     let seed = fresh(seed)?;
-    guarded(|| KeyRing::generate(now, &seed))
+    let algorithm = Algorithm::from_name(algorithm).filter(|algorithm| algorithm.signs());
+    let algorithm = algorithm.ok_or_else(|| misuse("algorithm", "`ES256` or `EdDSA`"))?;
+    guarded(|| KeyRing::generate_for(now, &seed, algorithm))
 }
 
 /// The text of the ring with one more key of each sort, which signs from `lead_seconds` on; the others verify for

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lockstep_oauth.__main__ import main
-from lockstep_oauth.errors import ConfigurationError
+from lockstep_oauth.errors import ConfigurationError, MisuseError
 from lockstep_oauth.keys import KEYS_FILE, is_loopback_http, load_keys, new_keys, rotated_keys
 
 LIVE = "https://notes.example"
@@ -166,3 +166,11 @@ def test_the_module_runs_and_reads_the_standard_input() -> None:
     text = subprocess.run([*run, "new"], capture_output=True, text=True, check=True).stdout
     shown = subprocess.run([*run, "show", "-"], input=text, capture_output=True, text=True, check=True, env={**os.environ}).stdout
     assert "signs" in shown
+
+
+def test_a_new_ring_can_sign_jwts_by_another_algorithm() -> None:
+    for algorithm in ("ES256", "EdDSA"):
+        ring = json.loads(new_keys(algorithm))
+        assert [key["jwk"]["alg"] for key in ring["jwt"]] == [algorithm]
+    with pytest.raises(MisuseError):
+        new_keys("RS256")

@@ -130,7 +130,14 @@ impl Grant {
     /// Reads a stored record. `None` when it is not a grant of a version that we know.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let grant: Self = serde_json::from_slice(bytes).ok()?;
-        (grant.v == GRANT_VERSION && !grant.resources.is_empty() && grant.scopes.len() <= 64).then_some(grant)
+        // Generations count from the redemption: anything else was not written here, and must not be counted on.
+        let counted = match grant.state {
+            GrantState::Granted => grant.generation.number == 0,
+            GrantState::Live => grant.generation.number > 0,
+            GrantState::Revoked => true,
+        };
+        (counted && grant.v == GRANT_VERSION && !grant.resources.is_empty() && grant.scopes.len() <= 64)
+            .then_some(grant)
     }
 
     /// The record's bytes; `None` when they would exceed [`GRANT_BYTES`].

@@ -65,15 +65,21 @@ impl KeyRing {
 
     /// Makes the text of a new ring with one server key and one ES256 key, both signing from now on.
     pub fn generate(now: u64, seed: &[u8; 32]) -> String {
+        Self::generate_for(now, seed, Algorithm::Es256)
+    }
+
+    /// The same with a JWT key of another algorithm: ES256 or EdDSA. Keys of others are not made here, so a ring for one
+    /// of them has no JWT key.
+    pub fn generate_for(now: u64, seed: &[u8; 32], algorithm: Algorithm) -> String {
         let mut ring = RingText { keys: Vec::new(), jwt: Vec::new() };
-        ring.add(seed, now);
+        ring.add(seed, now, algorithm);
         debug_assert!(now < NEVER, "time is far from its end");
         ring.write()
     }
 
     /// Makes the text of the ring with one more key of each sort.
     ///
-    /// The new keys verify at once and sign `lead_seconds` from now, which must be longer than it takes to give the
+    /// The new JWT key is of the algorithm of the newest one. The new keys verify at once and sign `lead_seconds` from now, which must be longer than it takes to give the
     /// new text to every host. The old ones verify for `keep_seconds` after that, which must be at least as long as
     /// the longest grant; keys whose time is over are dropped.
     ///
@@ -96,7 +102,9 @@ impl KeyRing {
         if ring.keys.len() >= RING_KEYS || ring.jwt.len() >= RING_KEYS {
             return Err(Misuse::new("keys", "the ring is full; wait until an old key has expired"));
         }
-        ring.add(seed, signs_from);
+        let newest = ring.jwt.iter().max_by_key(|key| key.1);
+        let algorithm = newest.map_or(Algorithm::Es256, |key| key.0.algorithm());
+        ring.add(seed, signs_from, algorithm);
         Ok(ring.write())
     }
 
@@ -216,11 +224,11 @@ impl RingText {
         Ok(ring)
     }
 
-    fn add(&mut self, seed: &[u8; 32], signs_from: u64) {
+    fn add(&mut self, seed: &[u8; 32], signs_from: u64, algorithm: Algorithm) {
         let secret = crypto::hmac_sha256(seed, &[b"server key"]).to_vec();
         self.keys.push(RingEntry { secret: Secret::new(secret), signs_from, verifies_until: NEVER });
         // One seed in 2^32 is no private key of P-256; the ring then gets its JWT key at the next rotation.
-        if let Ok(jwk) = PrivateJwk::generate(Algorithm::Es256, &crypto::hmac_sha256(seed, &[b"jwt key"])) {
+        if let Ok(jwk) = PrivateJwk::generate(algorithm, &crypto::hmac_sha256(seed, &[b"jwt key"])) {
             self.jwt.push((jwk, signs_from, NEVER));
         }
     }
@@ -259,6 +267,15 @@ mod tests {
         assert!(ring.verifying(&old, 12_599).is_some() && ring.verifying(&old, 12_600).is_none());
         let third = KeyRing::rotate(&second, 12_601, &[3; 32], 600, 10_000).unwrap();
         assert!(KeyRing::parse(&third, "keys").unwrap().key(&old).is_none());
+    }
+
+    #[test]
+    fn a_ring_keeps_the_algorithm_of_its_jwt_keys() {
+        let first = KeyRing::generate_for(1000, &[1; 32], Algorithm::EdDsa);
+        let second = KeyRing::rotate(&first, 2000, &[2; 32], 600, 10_000).unwrap();
+        let ring = KeyRing::parse(&second, "keys").unwrap();
+        let algorithms: Vec<Algorithm> = ring.jwt.iter().map(|key| key.jwk.algorithm()).collect();
+        assert_eq!(algorithms, [Algorithm::EdDsa, Algorithm::EdDsa]);
     }
 
     #[test]

@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
 
     new = keys.add_parser("new", help="make a key ring and print it, or write it to a file")
     new.add_argument("--out", type=Path, metavar="FILE", help="write there, readable by its owner alone; never over a file")
+    new.add_argument("--jwt-algorithm", choices=["ES256", "EdDSA"], default="ES256", help="what signs JWT access tokens (%(default)s)")
     new.set_defaults(run=_new)
 
     rotate = keys.add_parser("rotate", help="add new keys to a ring; the old ones go on verifying")
@@ -63,13 +64,13 @@ def _seconds(text: str) -> int:
 
 def _new(options: argparse.Namespace) -> int:
     if options.out is None:
-        print(new_keys())
+        print(new_keys(options.jwt_algorithm))
         return 0
     if options.out.exists():
         raise ValueError(f"{options.out} exists, and a key ring is not written over; rotate it, or name another file")
     if not options.out.resolve().parent.is_dir():
         raise ValueError(f"there is no directory {options.out.resolve().parent}")
-    write_private_file(options.out, new_keys())
+    write_private_file(options.out, new_keys(options.jwt_algorithm))
     print(f"wrote {options.out}; set LOCKSTEP_KEYS_FILE={options.out}", file=sys.stderr)
     return 0
 

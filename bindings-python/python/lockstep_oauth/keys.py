@@ -81,9 +81,9 @@ def is_loopback_http(issuer: str) -> bool:
         return False
 
 
-def new_keys() -> str:
-    """Return the text of a new key ring, which signs from now on."""
-    return keys_generate(int(time.time()), os.urandom(32))
+def new_keys(algorithm: str = "ES256") -> str:
+    """Return the text of a new key ring, which signs from now on; JWTs by ``ES256`` or ``EdDSA``."""
+    return keys_generate(int(time.time()), os.urandom(32), algorithm)
 
 
 def rotated_keys(text: str, lead_seconds: int = LEAD_SECONDS, keep_seconds: int = KEEP_SECONDS) -> str:
