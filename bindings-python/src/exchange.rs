@@ -67,6 +67,8 @@ struct Held {
     state: Option<State>,
     /// What `step` has handed out for this state. Made when it is asked for: `run` goes through states that nobody sees.
     step: Option<Py<PyAny>>,
+    /// What the store raised before anybody drove this exchange: `run` raises it, at the step that it was for.
+    pending: Option<PyErr>,
 }
 
 /// Whether the verb lets other Python threads run meanwhile. That costs more than most verbs do, so only those that may
@@ -129,49 +131,23 @@ impl Exchange {
         load: Option<&Bound<'_, PyAny>>,
         commit: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (taken, seen) = {
+        let (taken, seen, pending) = {
             let mut held = self.hold();
-            (held.state.take(), held.step.take())
+            (held.state.take(), held.step.take(), held.pending.take())
         };
-        let Some(mut state) = taken else {
+        let Some(state) = taken else {
             // Done, and the step is the outcome; or another thread is answering it.
             let Some(step) = seen else { return Err(busy()) };
             let done = step.bind(py).is_instance_of::<Done>();
             self.hold().step = Some(step.clone_ref(py));
             return if done { Ok(step) } else { Err(busy()) };
         };
-        loop {
-            let answered = match (state.keys(), state.write()) {
-                (Some(keys), _) if load.is_some() => {
-                    let keys = PyList::new(py, keys.iter().map(|key| PyString::new(py, key.as_str())));
-                    let load = load.map(|load| load.call1((keys?,)).and_then(|records| self::records(py, &records)));
-                    match load.transpose() {
-                        Ok(records) => {
-                            let records = records.unwrap_or_default();
-                            run(py, Gil::Keep, || answer!(state, "loaded", Load, |held| held.loaded(records)))?
-                        }
-                        Err(failure) => return self.stay(state, failure),
-                    }
-                }
-                (_, Some(write)) if commit.is_some() => {
-                    let write = Py::new(py, Write::of(py, write))?;
-                    let commit = commit.map(|commit| commit.call1((write,)).and_then(|told| outcome_of(&told)));
-                    match commit.transpose() {
-                        Ok(outcome) => {
-                            let outcome = outcome.unwrap_or(Committed::Unknown);
-                            run(py, Gil::Keep, || {
-                                answer!(state, "committed", Commit, |held| Ok(held.committed(outcome)))
-                            })?
-                        }
-                        Err(failure) => return self.stay(state, failure),
-                    }
-                }
-                _ => return self.settle(py, state),
-            };
-            match answered {
-                Ok(next) => state = next,
-                Err((state, wrong)) => return self.stay(state, misuse(&wrong.at, &wrong.message)),
-            }
+        if let Some(failure) = pending {
+            return self.stay(Some(state), failure);
+        }
+        match along(py, state, load, commit) {
+            Ok(state) => self.settle(py, state),
+            Err(Stuck { state, why }) => self.stay(state, why),
         }
     }
 
@@ -231,8 +207,12 @@ impl Exchange {
 impl Exchange {
     /// Starts an exchange.
     pub(crate) fn begin(py: Python<'_>, now: u64, gil: Gil, start: impl FnOnce() -> State + Send) -> PyResult<Self> {
-        let state = run(py, gil, start)?;
-        Ok(Self { now, held: Mutex::new(Held { state: Some(state), step: None }) })
+        Ok(Self::at(now, run(py, gil, start)?, None))
+    }
+
+    /// An exchange that has come as far as `state`. `pending` is what the store raised there.
+    pub(crate) fn at(now: u64, state: State, pending: Option<PyErr>) -> Self {
+        Self { now, held: Mutex::new(Held { state: Some(state), step: None, pending }) }
     }
 
     /// Lets a verb consume the state. A verb that does not fit leaves the exchange as it was.
@@ -241,7 +221,7 @@ impl Exchange {
         let state = taken.ok_or_else(busy)?;
         match run(py, gil, || verb(state))? {
             Ok(state) => self.settle(py, state),
-            Err((state, Misuse { at, message })) => self.stay(state, misuse(&at, &message)),
+            Err((state, Misuse { at, message })) => self.stay(Some(state), misuse(&at, &message)),
         }
     }
 
@@ -258,8 +238,8 @@ impl Exchange {
     }
 
     /// Keeps a state that could not be left, and says why.
-    fn stay<T>(&self, state: State, why: PyErr) -> PyResult<T> {
-        self.hold().state = Some(state);
+    fn stay<T>(&self, state: Option<State>, why: PyErr) -> PyResult<T> {
+        self.hold().state = state;
         Err(why)
     }
 
@@ -269,8 +249,55 @@ impl Exchange {
     }
 }
 
+/// Why a state could not be left. It is gone only where the core panicked.
+pub(crate) struct Stuck {
+    pub(crate) state: Option<State>,
+    pub(crate) why: PyErr,
+}
+
+/// Goes from a state as far as nothing is needed but `load` and `commit`; None for one that may not be called here.
+pub(crate) fn along(
+    py: Python<'_>,
+    mut state: State,
+    load: Option<&Bound<'_, PyAny>>,
+    commit: Option<&Bound<'_, PyAny>>,
+) -> Result<State, Stuck> {
+    loop {
+        let answered = match (state.keys(), state.write(), load, commit) {
+            (Some(keys), _, Some(load), _) => {
+                let read = PyList::new(py, keys.iter().map(|key| PyString::new(py, key.as_str())))
+                    .and_then(|keys| load.call1((keys,)))
+                    .and_then(|told| records(py, &told));
+                match read {
+                    Ok(records) => guarded(|| answer!(state, "loaded", Load, |held| held.loaded(records))),
+                    Err(why) => return Err(Stuck { state: Some(state), why }),
+                }
+            }
+            (_, Some(write), _, Some(commit)) => {
+                let told = Py::new(py, Write::of(py, write))
+                    .and_then(|write| commit.call1((write,)))
+                    .and_then(|told| read_outcome(told.extract::<&str>()?));
+                match told {
+                    Ok(outcome) => {
+                        guarded(|| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome))))
+                    }
+                    Err(why) => return Err(Stuck { state: Some(state), why }),
+                }
+            }
+            _ => return Ok(state),
+        };
+        match answered {
+            Ok(Ok(next)) => state = next,
+            Ok(Err((state, Misuse { at, message }))) => {
+                return Err(Stuck { state: Some(state), why: misuse(&at, &message) });
+            }
+            Err(why) => return Err(Stuck { state: None, why }),
+        }
+    }
+}
+
 /// What a store's `load` returned, as the core wants it.
-pub(crate) fn records(
+fn records(
     py: Python<'_>,
     records: &Bound<'_, PyAny>,
 ) -> PyResult<Vec<Option<lockstep_oauth::store::Record>>> {
@@ -292,10 +319,6 @@ fn run<T: Send>(py: Python<'_>, gil: Gil, work: impl FnOnce() -> T + Send) -> Py
 
 fn busy() -> PyErr {
     misuse("exchange", "it is done, or another thread is answering it")
-}
-
-fn outcome_of(told: &Bound<'_, PyAny>) -> PyResult<Committed> {
-    read_outcome(told.extract::<&str>()?)
 }
 
 fn read_outcome(outcome: &str) -> PyResult<Committed> {

@@ -3,25 +3,42 @@
 use lockstep_oauth::address::{self, AddressRule};
 use lockstep_oauth::http;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Reads pairs of bytes, as ASGI has them.
 pub(crate) fn read(pairs: &Bound<'_, PyAny>) -> PyResult<Vec<(String, Vec<u8>)>> {
     let mut headers = Vec::with_capacity(pairs.len().unwrap_or_default());
-    if let Ok(list) = pairs.cast_exact::<PyList>() {
-        for pair in list.iter() {
-            headers.push(read_pair(&pair)?);
-        }
-    } else {
-        for pair in pairs.try_iter()? {
-            headers.push(read_pair(&pair?)?);
-        }
-    }
+    each(pairs, |name, value| headers.push((latin1(name), value.to_vec())))?;
     Ok(headers)
 }
 
-fn read_pair(pair: &Bound<'_, PyAny>) -> PyResult<(String, Vec<u8>)> {
+/// Reads the pairs with these names, given in lower case, as ASGI has every name.
+pub(crate) fn these(pairs: &Bound<'_, PyAny>, names: &[&[u8]]) -> PyResult<Vec<(String, Vec<u8>)>> {
+    let mut headers = Vec::new();
+    each(pairs, |name, value| {
+        if names.contains(&name) {
+            headers.push((latin1(name), value.to_vec()));
+        }
+    })?;
+    Ok(headers)
+}
+
+fn each(pairs: &Bound<'_, PyAny>, mut take: impl FnMut(&[u8], &[u8])) -> PyResult<()> {
+    if let Ok(list) = pairs.cast_exact::<PyList>() {
+        for pair in list.iter() {
+            read_pair(&pair, &mut take)?;
+        }
+    } else {
+        for pair in pairs.try_iter()? {
+            read_pair(&pair?, &mut take)?;
+        }
+    }
+    Ok(())
+}
+
+fn read_pair(pair: &Bound<'_, PyAny>, take: &mut impl FnMut(&[u8], &[u8])) -> PyResult<()> {
     let wrong = || crate::misuse("headers", "give raw pairs of bytes, such as (b\"authorization\", b\"Bearer …\")");
     let (name, value) = match pair.cast_exact::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
@@ -29,7 +46,8 @@ fn read_pair(pair: &Bound<'_, PyAny>) -> PyResult<(String, Vec<u8>)> {
         _ => return Err(wrong()),
     };
     let (Ok(name), Ok(value)) = (name.cast::<PyBytes>(), value.cast::<PyBytes>()) else { return Err(wrong()) };
-    Ok((latin1(name.as_bytes()), value.as_bytes().to_vec()))
+    take(name.as_bytes(), value.as_bytes());
+    Ok(())
 }
 
 /// Header text of another server: bytes as they came, read as Latin-1, which never fails and loses nothing.
@@ -48,9 +66,34 @@ fn latin1(bytes: &[u8]) -> String {
 pub(crate) fn write<'py>(py: Python<'py>, headers: &[(String, String)]) -> PyResult<Bound<'py, PyList>> {
     let list = PyList::empty(py);
     for (name, value) in headers {
-        list.append((PyBytes::new(py, name.to_ascii_lowercase().as_bytes()), PyBytes::new(py, value.as_bytes())))?;
+        list.append(pair(py, name, value)?)?;
     }
     Ok(list)
+}
+
+/// Headers that are the same in answer after answer. They hold nothing of a request.
+const CONSTANT: [(&str, &str); 8] = [
+    ("Content-Type", "application/json"),
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Cache-Control", "no-store"),
+    ("Pragma", "no-cache"),
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Expose-Headers", "WWW-Authenticate"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Content-Type-Options", "nosniff"),
+];
+
+fn pair<'py>(py: Python<'py>, name: &str, value: &str) -> PyResult<Bound<'py, PyTuple>> {
+    static MADE: [PyOnceLock<Py<PyTuple>>; CONSTANT.len()] = [const { PyOnceLock::new() }; CONSTANT.len()];
+    let new = || {
+        let name = PyBytes::new(py, name.to_ascii_lowercase().as_bytes());
+        PyTuple::new(py, [name, PyBytes::new(py, value.as_bytes())])
+    };
+    let known = CONSTANT.iter().zip(&MADE).find(|(constant, _)| **constant == (name, value));
+    match known {
+        Some((_, made)) => Ok(made.get_or_try_init(py, || new().map(Bound::unbind))?.bind(py).clone()),
+        None => new(),
+    }
 }
 
 /// A request to another server, with its limits. Two are equal when every part is.

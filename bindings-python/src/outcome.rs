@@ -4,6 +4,7 @@ use crate::{headers, json};
 use lockstep_oauth::authorization_server::{self, operations};
 use lockstep_oauth::protected_resource::{self as resource, Checked, IdentityKind};
 use lockstep_oauth::{audit, http, refusal};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -29,6 +30,11 @@ impl HttpResponse {
         PyBytes::new(py, &self.0.body)
     }
 
+    /// The two messages of ASGI that send it. To a HEAD, no body and no length: the core has not built the body.
+    fn messages<'py>(&self, py: Python<'py>, head: bool) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        messages(py, &self.0, head)
+    }
+
     fn __repr__(&self) -> String {
         // Headers and body may hold tokens.
         let http::HttpResponse { status, headers: _, body } = &self.0;
@@ -40,6 +46,27 @@ impl HttpResponse {
     pub(crate) fn of(response: http::HttpResponse) -> Self {
         Self(response)
     }
+}
+
+fn messages<'py>(
+    py: Python<'py>,
+    response: &http::HttpResponse,
+    head: bool,
+) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+    let http::HttpResponse { status, headers, body } = response;
+    let pairs = headers::write(py, headers)?;
+    if !head && *status != 204 {
+        let length = PyBytes::new(py, body.len().to_string().as_bytes());
+        pairs.append((PyBytes::new(py, b"content-length"), length))?;
+    }
+    let start = PyDict::new(py);
+    start.set_item(intern!(py, "type"), intern!(py, "http.response.start"))?;
+    start.set_item(intern!(py, "status"), status)?;
+    start.set_item(intern!(py, "headers"), pairs)?;
+    let content = PyDict::new(py);
+    content.set_item(intern!(py, "type"), intern!(py, "http.response.body"))?;
+    content.set_item(intern!(py, "body"), PyBytes::new(py, if head { b"" } else { body }))?;
+    Ok((start, content))
 }
 
 /// One event for the operator. It holds no token, code, secret or verifier.
@@ -86,19 +113,44 @@ fn events(py: Python<'_>, told: Vec<audit::AuditEvent>) -> PyResult<Py<PyTuple>>
     Ok(PyTuple::new(py, events)?.unbind())
 }
 
-/// The end of an exchange over HTTP.
-#[pyclass(frozen, get_all, module = "lockstep_oauth._native")]
-pub(crate) struct Answer {
-    response: Py<HttpResponse>,
+/// The end of an exchange over HTTP. Its parts are made when they are asked for: most hosts look at few of them.
+#[pyclass(frozen, module = "lockstep_oauth._native")]
+pub(crate) struct Answer(pub(crate) authorization_server::Answer);
+
+#[pymethods]
+impl Answer {
+    /// What to send. A new object each time.
+    #[getter]
+    fn response(&self) -> HttpResponse {
+        HttpResponse(self.0.response.clone())
+    }
+
     /// The refusal's id, when the request was refused.
-    refusal: Option<&'static str>,
-    events: Py<PyTuple>,
+    #[getter]
+    fn refusal(&self) -> Option<&'static str> {
+        self.0.refusal
+    }
+
+    /// What happened, in order. A new tuple each time.
+    #[getter]
+    fn events(&self, py: Python<'_>) -> PyResult<Py<PyTuple>> {
+        events(py, self.0.events.clone())
+    }
+
+    /// The two messages of ASGI that send the response. To a HEAD, no body and no length.
+    fn messages<'py>(&self, py: Python<'py>, head: bool) -> PyResult<(Bound<'py, PyDict>, Bound<'py, PyDict>)> {
+        messages(py, &self.0.response, head)
+    }
+
+    fn __repr__(&self) -> String {
+        let authorization_server::Answer { response, refusal, events } = &self.0;
+        let refusal = refusal.map(|id| format!(", refused as {id}")).unwrap_or_default();
+        format!("<Answer {}{refusal}, {} events>", response.status, events.len())
+    }
 }
 
 pub(crate) fn answer(py: Python<'_>, answer: authorization_server::Answer) -> PyResult<Py<PyAny>> {
-    let authorization_server::Answer { response, refusal, events: told } = answer;
-    let response = Py::new(py, HttpResponse(response))?;
-    Ok(Py::new(py, Answer { response, refusal, events: events(py, told)? })?.into_any())
+    Ok(Py::new(py, Answer(answer))?.into_any())
 }
 
 /// The check passed: go on, this is who asks.

@@ -1,7 +1,7 @@
 //! The server, its keys, and the budget.
 
 use crate::exchange::{Exchange, Gil, State};
-use crate::gate::Gate;
+use crate::desk::{Desk, Gate, InLine};
 use crate::outcome::{GrantSummary, HttpResponse};
 use crate::store::Record;
 use crate::{errors, guarded, headers, json, misuse};
@@ -74,9 +74,22 @@ impl Server {
         Exchange::begin(py, now, Gil::Keep, || State::Check(self.0.check(request, env)))
     }
 
-    /// The check of one route, which calls `load` itself: for stores whose `load` answers at once.
-    fn gate(&self, resource: String, scopes: Vec<String>, load: Py<PyAny>) -> Gate {
-        Gate { server: self.0.clone(), resource, scopes, load }
+    /// The endpoints for a server that calls `load` and `commit` in line; None for one that would wait.
+    #[pyo3(signature = (load, commit))]
+    fn desk(&self, load: Option<Py<PyAny>>, commit: Option<Py<PyAny>>) -> Desk {
+        Desk { server: self.0.clone(), store: InLine { load, commit } }
+    }
+
+    /// The check of one route. Like `desk`.
+    #[pyo3(signature = (resource, scopes, load, commit))]
+    fn gate(
+        &self,
+        resource: String,
+        scopes: Vec<String>,
+        load: Option<Py<PyAny>>,
+        commit: Option<Py<PyAny>>,
+    ) -> Gate {
+        Gate { server: self.0.clone(), resource, scopes, store: InLine { load, commit } }
     }
 
     /// The 403 challenge for an operation that turned out to need more: name all scopes that it needs.

@@ -1,6 +1,6 @@
 //! The server's keys: a ring in which a key verifies everywhere before it signs anywhere.
 
-use crate::crypto::{self, SealingKey};
+use crate::crypto::{self, MacKey, SealingKey};
 use crate::exchange::Misuse;
 use crate::jose::{Algorithm, PrivateJwk};
 use crate::secret::Secret;
@@ -25,7 +25,7 @@ pub struct ServerKey {
     /// Seals tokens.
     pub(crate) tokens: SealingKey,
     /// Proves tokens together with a grant's salt.
-    pub(crate) proof: Secret,
+    pub(crate) proof: MacKey,
     /// Seals tickets, consent forms and sessions.
     pub(crate) seals: SealingKey,
 }
@@ -169,7 +169,7 @@ impl RingEntry {
             signs_from: self.signs_from,
             verifies_until: self.verifies_until,
             tokens: SealingKey::derive(&self.secret, "tokens"),
-            proof: Secret::new(crypto::hmac_sha256(self.secret.expose(), &[b"proof"]).to_vec()),
+            proof: MacKey::new(Secret::new(crypto::hmac_sha256(self.secret.expose(), &[b"proof"]).to_vec())),
             seals: SealingKey::derive(&self.secret, "seals"),
         }
     }

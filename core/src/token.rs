@@ -158,7 +158,7 @@ pub(crate) fn derive(
     body: &Body,
 ) -> String {
     let mut bytes = body.encode(issuer_hash);
-    let proof = crypto::hmac_sha256(key.proof.expose(), &[salt, &bytes]);
+    let proof = key.proof.mac(&[salt, &bytes]);
     bytes.extend_from_slice(&proof);
     let sealed = key.tokens.seal(&key.id, &bytes);
     let mut named = Vec::with_capacity(key.id.len() + sealed.len());
@@ -215,7 +215,7 @@ impl Opened {
     /// Proves the token against its grant's salt, in constant time.
     pub(crate) fn prove(&self, ring: &KeyRing, issuer_hash: &[u8; 8], salt: &[u8; 32]) -> Option<ProvenToken> {
         let key = ring.key(&self.key)?;
-        let proof = crypto::hmac_sha256(key.proof.expose(), &[salt, &self.body.encode(issuer_hash)]);
+        let proof = key.proof.mac(&[salt, &self.body.encode(issuer_hash)]);
         crate::secret::same(&proof, &self.proof).then(|| ProvenToken { key: self.key, body: self.body.clone() })
     }
 }

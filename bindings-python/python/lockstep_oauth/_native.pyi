@@ -15,6 +15,7 @@ __all__ = [
     "ConsentQuestion",
     "Decide",
     "Decision",
+    "Desk",
     "Done",
     "Exchange",
     "Fetch",
@@ -46,18 +47,29 @@ _Outcome: TypeAlias = Answer | Allowed | Operated
 _Question: TypeAlias = SignInQuestion | ConsentQuestion | RefreshQuestion | TokenQuestion | AdmitQuestion
 _Step: TypeAlias = Load | Commit | Fetch | Decide | Done
 _Committed: TypeAlias = Literal["committed", "conflict", "unknown"]
+_Load: TypeAlias = Callable[[list[str]], Sequence[Record | None]]
+_CommitCall: TypeAlias = Callable[[Write], _Committed]
+_Messages: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
 _AddressRule: TypeAlias = Literal["public", "public_or_loopback"]
 
 # --- The server -------------------------------------------------------------------------------------------------------
 
 @final
-class Gate:
-    """What one route needs, and the store's ``load``."""
+class Desk:
+    """The endpoints, and the store's operations."""
 
-    def check(
-        self, headers: Sequence[_Header], query: bytes, peer: str, now: int, seed: bytes
-    ) -> Identity | Exchange:
-        """Returns the identity, or an exchange that a driver moves to its end."""
+    def answer(self, scope: Mapping[str, Any], path: str, body: bytes, now: int, seed: bytes) -> Answer | Exchange:
+        """Returns the answer, or an exchange that a driver moves to its end: it waits for something, or the store has raised."""
+
+@final
+class Gate:
+    """What one route needs, and the store's operations."""
+
+    def check(self, scope: Mapping[str, Any], origin_settled: bool, now: int, seed: bytes) -> Identity | Exchange | None:
+        """Returns the identity, or an exchange that a driver moves to its end.
+
+        None, and nothing is done, when the request has an ``Origin`` and ``origin_settled`` is false.
+        """
 
 @final
 class Server:
@@ -91,10 +103,11 @@ class Server:
     ) -> Exchange:
         """Ends with Allowed, or with the Answer to send instead. An empty resource means the first one."""
 
-    def gate(
-        self, resource: str, scopes: Sequence[str], load: Callable[[list[str]], Any]
-    ) -> Gate:
-        """The check of one route, which calls ``load`` itself: for stores whose ``load`` answers at once."""
+    def desk(self, load: _Load | None, commit: _CommitCall | None) -> Desk:
+        """The endpoints for a server that calls ``load`` and ``commit`` in line; None for one that would wait."""
+
+    def gate(self, resource: str, scopes: Sequence[str], load: _Load | None, commit: _CommitCall | None) -> Gate:
+        """The check of one route. Like ``desk``."""
 
     def challenge(self, resource: str, scopes: Sequence[str]) -> HttpResponse: ...
     def issue_personal(
@@ -200,6 +213,8 @@ class HttpResponse:
     def headers(self) -> list[_Header]: ...
     @property
     def body(self) -> bytes: ...
+    def messages(self, head: bool) -> _Messages:
+        """The two messages of ASGI that send it. To a HEAD, no body and no length."""
 
 @final
 class Answer:
@@ -209,6 +224,8 @@ class Answer:
     def refusal(self) -> str | None: ...
     @property
     def events(self) -> tuple[AuditEvent, ...]: ...
+    def messages(self, head: bool) -> _Messages:
+        """The two messages of ASGI that send the response. To a HEAD, no body and no length."""
 
 @final
 class Allowed:

@@ -10,7 +10,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ._native import Allowed, Identity
+from ._native import Allowed, Answer, Identity
 from .context import SDK_CONTEXT, Call, call
 from .decisions import RequestHost
 from .drive import drive_async
@@ -19,7 +19,6 @@ from .errors import ConfigurationError, InsufficientScope
 from .rpc import could_be_rpc, is_error, needed_scopes
 
 if TYPE_CHECKING:
-    from ._native import Answer
     from .lockstep import Lockstep
 
 __all__ = ["Endpoints", "Protected", "external_path", "send_response"]
@@ -67,13 +66,14 @@ def must_be_app(app: object) -> None:
 class Endpoints:
     """All endpoints and well-known documents; requests for other paths go on to ``app``, or are answered 404."""
 
-    __slots__ = ("_app", "_auth", "_base", "_paths", "_prefixes", "_warned")
+    __slots__ = ("_app", "_auth", "_desk", "_paths", "_prefixes", "_warned")
 
     def __init__(self, auth: Lockstep, app: App | None = None) -> None:
         if app is not None:
             must_be_app(app)
         self._auth = auth
         self._app = app
+        self._desk = auth.native.desk(*auth.in_line)
         paths = auth.native.paths()
         self._paths = frozenset(path for path in paths if "{" not in path)
         # With a slash at the end a well-known path is still ours, and below /register is a name that only the core reads.
@@ -119,16 +119,18 @@ class Endpoints:
                 return
             body = read
         auth = self._auth
-        host = RequestHost(auth, lambda: auth.request(scope, body))
-        exchange = auth.native.handle(
-            method, path, scope.get("query_string", b""), _header_list(scope), body, peer_of(scope), now(), seed()
-        )
-        answer: Any = await drive_async(exchange, host)
-        auth.audit.tell(answer.events)
-        if host.nobody_signed_in:
-            await send_response(send, 401, _PAGE, _NOBODY_SIGNED_IN)
-            return
-        await send_answer(send, answer, head=method == "HEAD")
+        answer: Any = self._desk.answer(scope, path, body, int(time()), seed())
+        if type(answer) is not Answer:
+            host = RequestHost(auth, scope, body)
+            answer = await drive_async(answer, host)
+            if host.nobody_signed_in:
+                auth.audit.tell(answer)
+                await send_response(send, 401, _PAGE, _NOBODY_SIGNED_IN)
+                return
+        auth.audit.tell(answer)
+        start, content = answer.messages(method == "HEAD")
+        await send(start)
+        await send(content)
 
     def _passed_on(self, path: str, scope: Scope) -> str:
         """Return the path without the prefix for a well-known document of the origin that a proxy has passed on to this app."""
@@ -176,7 +178,7 @@ class Protected:
         self._origins = frozenset(origin.encode("latin-1") for origin in origins or ())
         self._any_origin = b"*" in self._origins
         self._check = auth.native.check
-        self._gate = None if auth.store_is_async else auth.native.gate(resource, self._scopes, auth.store.load)
+        self._gate = auth.native.gate(resource, self._scopes, *auth.in_line)
         self._tools = auth.tool_scopes
         self._step_up_only = step_up_only
 
@@ -186,32 +188,22 @@ class Protected:
             checked_here = scope["type"] == "websocket" and not self._step_up_only
             await (self._websocket if checked_here else self._app)(scope, receive, send)
             return
-        credentials = []
-        for pair in scope["headers"]:
-            name = pair[0]
-            if name == b"authorization":
-                credentials.append(pair)
-            elif name == b"origin" and (permitted := b"*" if self._any_origin else pair[1] in self._origins and pair[1]):
-                if scope["method"] == "OPTIONS" and _has(scope["headers"], b"access-control-request-method"):
-                    await send_response(send, 204, _preflight(permitted, scope["headers"]), b"")
-                    return
+        identity: Any = None if self._step_up_only else self._gate.check(scope, False, int(time()), seed())
+        if identity is None:
+            permitted = self._permitted(scope)
+            if permitted and scope["method"] == "OPTIONS" and _has(scope["headers"], b"access-control-request-method"):
+                await send_response(send, 204, _preflight(permitted, scope["headers"]), b"")
+                return
+            if permitted:
                 send = _with_cors(send, permitted)
-        if self._step_up_only:
-            await self._step_up(scope, receive, send)
-            return
-
-        client = scope.get("client")
-        peer = client[0] if client else ""
-        # All that a check reads of the headers is the credential; the others would only be copied.
-        identity: Any
-        if self._gate is not None:
-            identity = self._gate.check(credentials, scope["query_string"], peer, int(time()), seed())
-        else:
-            identity = self._check(credentials, scope["query_string"], self._resource, self._scopes, peer, int(time()), seed())
+            if self._step_up_only:
+                await self._step_up(scope, receive, send)
+                return
+            identity = self._gate.check(scope, True, int(time()), seed())
         if type(identity) is not Identity:
             checked = await self._auth.finish_check(identity)
             if type(checked) is not Allowed:
-                await send_answer(send, checked, head=scope["method"] == "HEAD")
+                await send_object(send, checked, head=scope["method"] == "HEAD")
                 return
             identity = checked.identity
         if self._tools and scope["method"] == "POST":
@@ -235,6 +227,13 @@ class Protected:
             if sdk_token is not None:
                 modules[SDK_CONTEXT].auth_context_var.reset(sdk_token)
             call.reset(token)
+
+    def _permitted(self, scope: Scope) -> bytes:
+        """The origin that may read the answer, as it is told to the browser; empty for none."""
+        for name, value in scope["headers"]:
+            if name == b"origin":
+                return b"*" if self._any_origin else value if value in self._origins else b""
+        return b""
 
     async def _step_up(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard nothing: the app checks tokens itself (``auth.mcp.token_verifier()``). Only turn what it raises into a challenge."""
@@ -289,7 +288,7 @@ class Protected:
             )
             checked = await self._auth.finish_check(exchange)
             if type(checked) is not Allowed:
-                return receive, lambda send: send_answer(send, checked)
+                return receive, lambda send: send_object(send, checked)
         return _replay({"type": "http.request", "body": body, "more_body": False}, receive), None
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -305,7 +304,7 @@ class Protected:
             finally:
                 call.reset(token)
         elif "websocket.http.response" in scope.get("extensions", {}):
-            await send_answer(_as_websocket_denial(send), checked)
+            await send_object(_as_websocket_denial(send), checked)
         else:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -334,21 +333,22 @@ class HeldAnswer(Call):
         self._start: MutableMapping[str, Any] | None = None
         self._body = b""
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
-        """Take the app's next message."""
+    def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        """Take the app's next message. What passes through costs no coroutine of our own."""
         if self.state is OPEN:
-            await self._send(message)
-            return
+            return self._send(message)
+        if self._immediate and message["type"] == "http.response.start" and message["status"] < 400:
+            self.state = OPEN
+            self._late = True
+            return self._send(message)
+        return self._hold(message)
+
+    async def _hold(self, message: MutableMapping[str, Any]) -> None:
         if self.state is REPLACED:
             return
         kind = message["type"]
         if kind == "http.response.start":
-            if self._immediate and message["status"] < 400:
-                self.state = OPEN
-                self._late = True
-                await self._send(message)
-            else:
-                self._start = message
+            self._start = message
             return
         if kind != "http.response.body" or self._start is None:
             await self._send(message)
@@ -380,7 +380,7 @@ class HeldAnswer(Call):
         if self.state is not WAITING:
             return False
         self.state = REPLACED
-        await send_response_object(self._send, self._guard.challenge(missing))
+        await send_object(self._send, self._guard.challenge(missing))
         return True
 
     async def _open(self, message: MutableMapping[str, Any] | None) -> None:
@@ -437,23 +437,18 @@ def _replay(first: MutableMapping[str, Any], receive: Receive) -> Receive:
     return replay
 
 
-def send_answer(send: Send, answer: Answer, head: bool = False) -> Awaitable[None]:
-    """Send the core's answer as it is."""
-    return send_response_object(send, answer.response, head)
+async def send_object(send: Send, answer: Any, head: bool = False) -> None:
+    """Send an answer, or a response, of the core as it is."""
+    start, content = answer.messages(head)
+    await send(start)
+    await send(content)
 
 
-def send_response_object(send: Send, response: Any, head: bool = False) -> Awaitable[None]:
-    """Send a response of the core."""
-    return send_response(send, response.status, response.headers, response.body, head)
-
-
-async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes, head: bool = False) -> None:
-    """Send a whole response. To a HEAD, its length is not told: the core has not built the body."""
-    pairs = list(headers)
-    if not head and status != 204:
-        pairs.append((b"content-length", str(len(body)).encode()))
+async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send a whole response that is not the core's."""
+    pairs = [*headers, (b"content-length", str(len(body)).encode())] if status != 204 else list(headers)
     await send({"type": "http.response.start", "status": status, "headers": pairs})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    await send({"type": "http.response.body", "body": body})
 
 
 ALLOWED_METHODS = b"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from ._native import Answer, Operated
     from .types import AuditEvent
+
+    Told = Answer | Operated
 
 __all__ = ["AuditTrail", "logger"]
 
@@ -34,10 +37,13 @@ class AuditTrail:
             raise ConfigurationError("on_event", f"a plain function of one event, not {hook!r}; let it put the event into a queue of yours")
         self._hook = hook
 
-    def tell(self, events: Iterable[AuditEvent]) -> None:
+    def tell(self, told: Told) -> None:
         """Log each event and hand it to the hook. A hook that raises is logged and never breaks a request."""
-        for event in events:
-            if logger.isEnabledFor(logging.INFO):
+        logged = logger.isEnabledFor(logging.INFO)
+        if not logged and self._hook is None:
+            return
+        for event in told.events:
+            if logged:
                 logger.info(event.to_json())
             if self._hook is not None:
                 try:

@@ -161,14 +161,43 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if isinstance(answer, Awaitable) else answer
 
 
+@functools.cache
+def _starlette_request() -> Any:
+    try:
+        from starlette.requests import Request
+    except ModuleNotFoundError:
+        return None
+    return Request
+
+
+class _ReadBody:
+    """A body that was read, to be read once more."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body: bytes | None = body
+
+    async def receive(self) -> dict[str, Any]:
+        body, self._body = self._body, None
+        return {"type": "http.disconnect"} if body is None else {"type": "http.request", "body": body, "more_body": False}
+
+
+def request_of(scope: Any, body: bytes) -> Any:
+    """Return the framework's request for the host's callables, or the scope where there is no framework. Its body can still be read."""
+    request = _starlette_request()
+    return scope if request is None else request(scope, _ReadBody(body).receive)
+
+
 class RequestHost:
     """What the driver needs to move one exchange: the store, the fetcher, the budget and the host's decisions."""
 
-    __slots__ = ("_auth", "_request", "budget", "in_line", "nobody_signed_in", "store")
+    __slots__ = ("_auth", "_body", "_scope", "budget", "in_line", "nobody_signed_in", "store")
 
-    def __init__(self, auth: Lockstep, request: Callable[[], Any] | None) -> None:
+    def __init__(self, auth: Lockstep, scope: Any = None, body: bytes = b"") -> None:
         self._auth = auth
-        self._request = request
+        self._scope = scope
+        self._body = body
         self.store = auth.store
         self.budget = auth.budget
         self.in_line = auth.in_line
@@ -186,7 +215,7 @@ class RequestHost:
             return await callables.owner(question)
         if isinstance(question, RefreshQuestion):
             return await callables.refreshable(question)
-        request = self._request() if self._request is not None else None
+        request = None if self._scope is None else request_of(self._scope, self._body)
         if not isinstance(question, SignInQuestion):
             return await callables.page(request, question)
         try:

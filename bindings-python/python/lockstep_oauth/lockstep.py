@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from . import configuration
-from ._native import Allowed, Budget, Done, Load, Server
+from ._native import Allowed, Budget, Server
 from .audit import AuditTrail
 from .configuration import Client, ClientDocuments, Document, Registration, Resource, Scope
 from .decisions import Callables, RequestHost, check_callable
@@ -174,7 +174,6 @@ class Lockstep:
             raise
         self.native = _server(text, ring, one)
         self.in_line = in_line(self.store)
-        self.store_is_async = self.in_line[0] is None
         self._fetcher = fetcher
 
     @cached_property
@@ -255,18 +254,10 @@ class Lockstep:
         return await self.finish_check(exchange)
 
     async def finish_check(self, exchange: Exchange) -> Allowed | Answer:
-        """Move a check to its end. The usual way is one load that does not wait, and nothing else."""
-        step = exchange.step
-        if type(step) is Load and not self.store_is_async:
-            try:
-                records: Any = self.store.load(step.keys)
-            except StoreError:
-                step = exchange.load_failed()
-            else:
-                step = exchange.loaded(records)
-        outcome: Any = step.outcome if type(step) is Done else await drive_async(exchange, RequestHost(self, None))
+        """Move a check to its end."""
+        outcome: Any = await drive_async(exchange, RequestHost(self))
         if type(outcome) is not Allowed:
-            self.audit.tell(outcome.events)
+            self.audit.tell(outcome)
         return outcome  # type: ignore[no-any-return]
 
     async def check_token(self, token: str, resource: str, scopes: Sequence[str] = ()) -> Identity | None:
@@ -341,19 +332,6 @@ class Lockstep:
 
     # --- Inner parts -------------------------------------------------------------------------------------------
 
-    def request(self, scope: Any, body: bytes) -> Any:
-        """Return the framework's request for the host's callables. Its body can still be read."""
-        try:
-            from starlette.requests import Request
-        except ModuleNotFoundError:
-            return scope
-        parts = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive() -> Any:
-            return parts.pop() if parts else {"type": "http.disconnect"}
-
-        return Request(scope, receive)
-
     def resource_named(self, resource: str | None, where: str) -> str:
         """Return a configured resource: the one that is named, or the first."""
         if resource is None:
@@ -392,8 +370,8 @@ class Lockstep:
         return self.native.issue_personal(subject, name, dict(claims or {}), target, known, seconds, now(), seed())
 
     async def _operate(self, exchange: Exchange) -> Any:
-        outcome: Any = await drive_async(exchange, RequestHost(self, None))
-        self.audit.tell(outcome.events)
+        outcome: Any = await drive_async(exchange, RequestHost(self))
+        self.audit.tell(outcome)
         return outcome
 
     async def _grants(self, subject: str) -> list[GrantSummary]:
@@ -491,8 +469,8 @@ class SyncView:
         return self.revoke_app(subject, grant_id)
 
     def _operate(self, exchange: Exchange) -> Any:
-        outcome: Any = drive(exchange, RequestHost(self._auth, None))
-        self._auth.audit.tell(outcome.events)
+        outcome: Any = drive(exchange, RequestHost(self._auth))
+        self._auth.audit.tell(outcome)
         return outcome
 
     def _grants(self, subject: str) -> list[GrantSummary]:

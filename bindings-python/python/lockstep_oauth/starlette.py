@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from . import context
 from ._native import Allowed
-from .asgi import Endpoints, send_response_object
+from .asgi import Endpoints, send_object
 from .context import Call
 from .decisions import call
 from .environment import now, peer_of, seed
@@ -180,4 +180,4 @@ class _Raw(Response):
         self._response = response
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await send_response_object(send, self._response, head=scope["method"] == "HEAD")
+        await send_object(send, self._response, head=scope["method"] == "HEAD")

@@ -1,6 +1,6 @@
 //! Turning a person's yes into a grant and its code: one conditional write, repeatable by the same person.
 
-use super::clients::registered::Registration;
+use super::clients::registered::{Life, Registration};
 use super::clients::{Client, Origin};
 use super::config::{OFFLINE_ACCESS, RefreshPolicy};
 use super::reply;
@@ -134,15 +134,16 @@ fn extend_registration(scene: &Scene, facts: &Facts, client: &Client, until: u64
     let Origin::Registered(id) = client.origin else { return Ok(()) };
     let key = scene.server.client_key(&id);
     let record = facts.live(&key, scene.env.now)?.ok_or(Pause::from(&refusal::CLIENT_UNKNOWN))?;
-    let mut registration =
-        Registration::decode(&record.value).ok_or(Pause::Unavailable("a stored registration cannot be read"))?;
-    if registration.deleted {
+    let unreadable = Pause::Unavailable("a stored registration cannot be read");
+    let Some(life) = Life::decode(&record.value) else { return Err(unreadable) };
+    if life.deleted {
         return Err(Pause::because(&refusal::CLIENT_UNKNOWN, client.id.clone()));
     }
     // Within a day of the wanted end is close enough: not every approval should rewrite the registration.
-    if registration.expires_at.saturating_add(86_400) >= until {
+    if life.expires_at.saturating_add(86_400) >= until {
         return Ok(());
     }
+    let mut registration = Registration::decode(&record.value).ok_or(unreadable)?;
     registration.expires_at = until;
     registration.stamp = crypto::base64url(&scene.stamp());
     let value = registration.encode().ok_or(Pause::Unavailable("a registration is too large"))?;

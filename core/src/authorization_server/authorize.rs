@@ -15,7 +15,7 @@ use crate::exchange::{Act, Facts, Rule};
 use crate::http::{BODY_BYTES, Form, FormFault, HttpRequest, QUERY_BYTES};
 use crate::pkce::Challenge;
 use crate::question::{Decision, SignInQuestion};
-use crate::redirect::{self, CheckedRedirect};
+use crate::redirect::CheckedRedirect;
 use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
 use alloc::format;
@@ -166,7 +166,7 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause>
     }
     let client = clients::resolve(scene, facts, id)?;
     let asked_redirect = asked_redirect.ok_or(Pause::because(&refusal::AUTHORIZE_REDIRECT_MISSING, id))?;
-    let redirect = redirect::match_registered(asked_redirect, &client.redirects);
+    let redirect = client.redirect(asked_redirect, &scene.server.config.redirects);
     let redirect = redirect
         .ok_or_else(|| Pause::because(&refusal::AUTHORIZE_REDIRECT, format!("{id} asked for {asked_redirect}")))?;
     let (state, repeated_state) = match form.one("state") {

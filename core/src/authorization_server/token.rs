@@ -16,7 +16,7 @@ use crate::question::{Decision, Question};
 use crate::refusal::{self, Refusal};
 use crate::scope::Scopes;
 use crate::store::{Key, Write};
-use crate::token::{self, Opened, TokenKind};
+use crate::token::{self, Opened, ProvenToken, TokenKind};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -25,12 +25,24 @@ use alloc::vec::Vec;
 #[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub(crate) struct Token {
     scene: Scene,
+    stamp: [u8; 8],
     parsed: Result<Parsed, (&'static Refusal, String)>,
     by_header: bool,
     /// The client, once it has proven itself.
     client: Option<VerifiedClient>,
     /// Whether the first load found the code or token current or repeatable: then this exchange never revokes.
     was_current: Option<bool>,
+    /// What this exchange has tried to write.
+    written: Option<Written>,
+}
+
+/// A record of our own making, as it was before it became bytes: found in the store again, it need not be read again.
+#[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
+struct Written {
+    value: Vec<u8>,
+    grant: Grant,
+    proven: ProvenToken,
 }
 
 #[derive(Clone, Debug)]
@@ -63,11 +75,13 @@ impl Token {
             Pause::Refuse(refusal, detail) => (refusal, detail),
             _ => (&refusal::UNAVAILABLE, "reading a request needs nothing".to_string()),
         });
-        Self { scene, parsed, by_header: request.has_header("authorization"), client: None, was_current: None }
+        let by_header = request.has_header("authorization");
+        let stamp = scene.stamp();
+        Self { scene, stamp, parsed, by_header, client: None, was_current: None, written: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let Self { scene, parsed, client, was_current, .. } = self;
+        let Self { scene, stamp, parsed, client, was_current, written, .. } = self;
         let (scene, parsed) = (&*scene, parsed.as_ref());
         let parsed = parsed.map_err(|(refusal, detail)| Pause::Refuse(refusal, detail.clone()))?;
         facts.need(&parsed.wanted)?;
@@ -76,9 +90,15 @@ impl Token {
         let Some((opened, [grant_key, subject_key])) = &parsed.opened else { return Err(unknown.into()) };
         let now = scene.env.now;
         let Some(record) = facts.live(grant_key, now)? else { return Err(unknown.into()) };
-        let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
-        let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
-        let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
+        let (grant, proven) = match written.take().filter(|written| written.value == record.value) {
+            Some(written) => (written.grant, written.proven),
+            None => {
+                let grant = Grant::decode(&record.value).ok_or(Pause::Unavailable("a stored grant cannot be read"))?;
+                let proven = opened.prove(&scene.server.ring, &scene.server.config.issuer_hash, &grant.salt);
+                let proven = proven.filter(|token| grant.key_fits(token)).ok_or(Pause::from(unknown))?;
+                (grant, proven)
+            }
+        };
         let counter = subject_counter(facts, subject_key)?;
         let was_current = *was_current.get_or_insert_with(|| match parsed.kind {
             TokenKind::Code => grant.state == GrantState::Granted,
@@ -90,20 +110,27 @@ impl Token {
         });
         let jwt_kid = if scene.server.config.jwt { mint::signing_kid(scene)? } else { Default::default() };
         let key = scene.server.ring.signing(now).ok_or(Pause::Unavailable("no server key signs now"))?.id;
-        let moment = Moment { now, stamp: scene.stamp(), key, jwt_kid, was_current };
+        let moment = Moment { now, stamp: *stamp, key, jwt_kid, was_current };
         let work = Work {
             scene,
             client,
             grant,
             grant_key,
-            id: proven.body.grant,
-            subject: proven.body.subject,
+            proven,
             moment,
             counter,
         };
-        match parsed.kind {
+        let next = match parsed.kind {
             TokenKind::Code => work.redeem(facts, &parsed.form),
-            _ => work.rotate(facts, &parsed.form, proven.body.generation),
+            _ => work.rotate(facts, &parsed.form),
+        };
+        match next? {
+            Next::Answer(answer) => Ok(answer),
+            Next::Write(grant) => {
+                let write = work.write(facts, &grant)?;
+                *written = Some(Written { value: write.value.clone(), grant, proven: work.proven });
+                Err(Pause::Gate(write))
+            }
         }
     }
 }
@@ -152,14 +179,21 @@ struct Work<'a> {
     client: &'a VerifiedClient,
     grant: Grant,
     grant_key: &'a Key,
-    id: [u8; 16],
-    subject: [u8; 16],
+    proven: ProvenToken,
     moment: Moment,
     counter: u64,
 }
 
+/// How the request goes on.
+#[allow(clippy::large_enum_variant, reason = "it is made once a request, and taken apart at once")]
+enum Next {
+    Answer(Answer),
+    /// The gate.
+    Write(Grant),
+}
+
 impl Work<'_> {
-    fn redeem(&self, facts: &mut Facts, form: &Form) -> Result<Answer, Pause> {
+    fn redeem(&self, facts: &mut Facts, form: &Form) -> Result<Next, Pause> {
         let (scene, grant) = (self.scene, &self.grant);
         let one = |name: &str| form.one(name).ok().flatten();
         if grant.client_id != self.client.client.id {
@@ -186,17 +220,18 @@ impl Work<'_> {
         match grant.redeem(&self.moment, &scene.server.config.policy) {
             Redemption::Win(next) => {
                 self.client.spend(scene, facts)?;
-                Err(self.gate(facts, &next)?)
+                Ok(Next::Write(next))
             }
             Redemption::Won => self.answer(facts, resource, all_scopes(grant), "token.issued"),
             Redemption::Raced => Err(self.because(&refusal::CODE_RACED)),
-            Redemption::Replayed(dead) => Err(self.gate(facts, &dead)?),
+            Redemption::Replayed(dead) => Ok(Next::Write(dead)),
             Redemption::Dead => Err(self.dead(&refusal::CODE_EXPIRED)),
         }
     }
 
-    fn rotate(&self, facts: &mut Facts, form: &Form, presented: u32) -> Result<Answer, Pause> {
+    fn rotate(&self, facts: &mut Facts, form: &Form) -> Result<Next, Pause> {
         let (scene, grant) = (self.scene, &self.grant);
+        let presented = self.proven.body.generation;
         if grant.client_id != self.client.client.id {
             return Err(self.because(&refusal::REFRESH_CLIENT));
         }
@@ -209,7 +244,7 @@ impl Work<'_> {
         let question = || Question::Refresh {
             subject: grant.subject.clone(),
             client_id: grant.client_id.clone(),
-            grant_id: crate::crypto::base64url(&self.id),
+            grant_id: crate::crypto::base64url(&self.proven.body.grant),
         };
         let rotation = grant.rotate(presented, &self.moment, &scene.server.config.policy);
         let gives = matches!(rotation, Rotation::Win(_) | Rotation::Mark(_) | Rotation::Repeat);
@@ -219,14 +254,14 @@ impl Work<'_> {
         match rotation {
             Rotation::Win(next) => {
                 self.client.spend(scene, facts)?;
-                Err(self.gate(facts, &next)?)
+                Ok(Next::Write(next))
             }
             Rotation::Mark(marked) => {
                 self.client.spend(scene, facts)?;
                 if marked.streak.is_multiple_of(STREAK_REPORT) {
                     facts.tell(self.event("token.refresh.streak").with("streak", &marked.streak.to_string()));
                 }
-                Err(self.gate(facts, &marked)?)
+                Ok(Next::Write(marked))
             }
             Rotation::Repeat => {
                 self.client.spend(scene, facts)?;
@@ -234,7 +269,7 @@ impl Work<'_> {
                 self.answer(facts, resource, scopes, if own { "token.refreshed" } else { "token.repeated" })
             }
             Rotation::Raced => Err(self.because(&refusal::REFRESH_RACED)),
-            Rotation::Reused(dead) | Rotation::OverBudget(dead) => Err(self.gate(facts, &dead)?),
+            Rotation::Reused(dead) | Rotation::OverBudget(dead) => Ok(Next::Write(dead)),
             Rotation::Ahead => Err(self.because(&refusal::REFRESH_AHEAD)),
             Rotation::Dead => Err(self.dead(&refusal::REFRESH_EXPIRED)),
         }
@@ -257,29 +292,23 @@ impl Work<'_> {
         let mut detail = String::from("client ");
         detail.push_str(&self.client.client.id);
         detail.push_str(", grant ");
-        detail.push_str(&crate::crypto::base64url(&self.id));
+        detail.push_str(&crate::crypto::base64url(&self.proven.body.grant));
         Pause::Refuse(refusal, detail)
     }
 
     fn event(&self, id: &str) -> crate::audit::AuditEvent {
         let event = self.scene.event(id).with("client", &self.grant.client_id).with("subject", &self.grant.subject);
         event
-            .with("grant", &crate::crypto::base64url(&self.id))
+            .with("grant", &crate::crypto::base64url(&self.proven.body.grant))
             .with("generation", &self.grant.generation.number.to_string())
     }
 
-    fn gate(&self, facts: &Facts, next: &Grant) -> Result<Pause, Pause> {
+    fn write(&self, facts: &Facts, next: &Grant) -> Result<Write, Pause> {
         let value = next.encode().ok_or(Pause::Unavailable("a grant is too large"))?;
         let record = facts.stored(self.grant_key)?;
         let expires_at = store_until(&self.scene.server, next);
-        Ok(Pause::Gate(Write::over(
-            record,
-            self.grant_key.clone(),
-            value,
-            expires_at,
-            labels(next),
-            &self.scene.env.entropy,
-        )))
+        let (key, entropy) = (self.grant_key.clone(), &self.scene.env.entropy);
+        Ok(Write::over(record, key, value, expires_at, labels(next), entropy))
     }
 
     /// The index of the one resource that the token is for.
@@ -311,12 +340,12 @@ impl Work<'_> {
         if bits == 0 { Ok(all_scopes(&self.grant)) } else { Ok(bits) }
     }
 
-    fn answer(&self, facts: &mut Facts, resource: u8, scopes: u64, event: &str) -> Result<Answer, Pause> {
+    fn answer(&self, facts: &mut Facts, resource: u8, scopes: u64, event: &str) -> Result<Next, Pause> {
         let issued = mint::tokens(
             self.scene,
             &self.grant,
-            self.id,
-            self.subject,
+            self.proven.body.grant,
+            self.proven.body.subject,
             self.client.client.record_id(),
             resource,
             scopes,
@@ -324,7 +353,7 @@ impl Work<'_> {
         let body = issued.ok_or(Pause::Unavailable("the key of the current generation is gone"))?;
         facts.tell(self.event(event));
         let response = reply::cors(reply::no_store(crate::http::HttpResponse::json(200, &body)));
-        Ok(reply::done(response, facts))
+        Ok(Next::Answer(reply::done(response, facts)))
     }
 }
 

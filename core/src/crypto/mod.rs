@@ -49,11 +49,64 @@ pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
 
 /// HMAC-SHA-256 of the concatenated parts.
 pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // A key longer than a block is hashed first, as RFC 2104 says; `new_from_slice` accepts every length.
-    let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(key) else {
-        debug_assert!(false, "HMAC accepts keys of every length");
-        return sha256(&[key, b"unreachable"]);
-    };
+    mac_over(keyed(key), parts)
+}
+
+/// A key for HMAC-SHA256 that is used again and again: half of the work of a short message is done once.
+#[derive(Clone)]
+pub struct MacKey {
+    #[cfg_attr(not(lockstep_model), allow(dead_code, reason = "two keys are compared by the model checker alone"))]
+    secret: Secret,
+    ready: Hmac<Sha256>,
+}
+
+impl MacKey {
+    /// Prepares a key.
+    pub fn new(secret: Secret) -> Self {
+        let ready = keyed(secret.expose());
+        Self { secret, ready }
+    }
+
+    /// HMAC-SHA256 over the parts, one after the other.
+    pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        mac_over(self.ready.clone(), parts)
+    }
+}
+
+impl core::fmt::Debug for MacKey {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("MacKey(…)")
+    }
+}
+
+#[cfg(lockstep_model)]
+impl PartialEq for MacKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+}
+
+#[cfg(lockstep_model)]
+impl Eq for MacKey {}
+
+#[cfg(lockstep_model)]
+impl core::hash::Hash for MacKey {
+    fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
+        self.secret.hash(state);
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // A key of up to a block is padded with zeros and a longer one is hashed first, as RFC 2104 says.
+    let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
+    match block.get_mut(..key.len()) {
+        Some(start) => start.copy_from_slice(key),
+        None => block.iter_mut().zip(sha256(&[key])).for_each(|(to, from)| *to = from),
+    }
+    <Hmac<Sha256> as hmac::KeyInit>::new(&block)
+}
+
+fn mac_over(mut mac: Hmac<Sha256>, parts: &[&[u8]]) -> [u8; 32] {
     for part in parts {
         mac.update(part);
     }
@@ -65,7 +118,7 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 #[cfg_attr(lockstep_model, derive(PartialEq, Eq, Hash))]
 pub struct SealingKey {
     encrypt: Secret,
-    nonce: Secret,
+    nonce: MacKey,
 }
 
 impl SealingKey {
@@ -74,13 +127,13 @@ impl SealingKey {
         let derive = |what: &str| {
             Secret::new(hmac_sha256(server_key.expose(), &[what.as_bytes(), b"\0", label.as_bytes()]).to_vec())
         };
-        Self { encrypt: derive("seal"), nonce: derive("nonce") }
+        Self { encrypt: derive("seal"), nonce: MacKey::new(derive("nonce")) }
     }
 
     /// Seals `plaintext`: nonce ‖ ciphertext ‖ tag. The same inputs give the same bytes, and nothing else is revealed.
     pub fn seal(&self, associated: &[u8], plaintext: &[u8]) -> Vec<u8> {
         let length = (associated.len() as u64).to_be_bytes();
-        let mac = hmac_sha256(self.nonce.expose(), &[&length, associated, plaintext]);
+        let mac = self.nonce.mac(&[&length, associated, plaintext]);
         let mut nonce = [0u8; NONCE_BYTES];
         nonce.copy_from_slice(mac.split_at(NONCE_BYTES).0);
         let mut sealed = Vec::with_capacity(NONCE_BYTES + plaintext.len() + TAG_BYTES);

@@ -30,8 +30,7 @@ class MemoryStore:
     def load(self, keys: Sequence[str]) -> list[Record | None]:
         """Return the record, or None, of each key in order."""
         # One dict look-up is atomic, with and without the GIL, and each record is whole by itself.
-        record = self._records.get
-        return [record(key) for key in keys]
+        return list(map(self._records.get, keys))
 
     def commit(self, write: Write) -> Committed:
         """Put one record if the key is as expected."""

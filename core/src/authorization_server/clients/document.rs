@@ -1,6 +1,6 @@
 //! Client ID Metadata Documents: which are fetched, what they must say, and how long they are believed.
 
-use super::{Authentication, Client, Origin};
+use super::{Authentication, Client, Origin, Redirects};
 use crate::address::AddressRule;
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::authorization_server::server::Server;
@@ -226,7 +226,7 @@ fn client(server: &Server, url: &str, host: &str, body: &[u8]) -> Result<Client,
     Ok(Client {
         id: url.to_string(),
         name: name.to_string(),
-        redirects,
+        redirects: Redirects::Read(redirects),
         authentication,
         code: has("authorization_code"),
         refresh: grants.as_ref().is_some_and(|grants| grants.contains(&"refresh_token")),

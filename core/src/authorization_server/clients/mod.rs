@@ -9,7 +9,7 @@ use super::rule::{Pause, Scene};
 use super::server::Server;
 use crate::exchange::Facts;
 use crate::jose::JwkSet;
-use crate::redirect::RedirectUri;
+use crate::redirect::{self, CheckedRedirect, RedirectPolicy, RedirectUri};
 use crate::refusal;
 use crate::store::Key;
 use crate::token::RecordId;
@@ -25,7 +25,7 @@ pub(crate) const CLIENT_ID_BYTES: usize = 512;
 pub(crate) struct Client {
     pub(crate) id: String,
     pub(crate) name: String,
-    pub(crate) redirects: Vec<RedirectUri>,
+    redirects: Redirects,
     pub(crate) authentication: Authentication,
     pub(crate) code: bool,
     pub(crate) refresh: bool,
@@ -33,6 +33,15 @@ pub(crate) struct Client {
     pub(crate) origin: Origin,
     pub(crate) older_audiences: bool,
     pub(crate) introspects: bool,
+}
+
+/// Where a client's answers may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(lockstep_model, derive(Hash))]
+enum Redirects {
+    Read(Vec<RedirectUri>),
+    /// As registered. Only one endpoint has a use for them, so they are read there.
+    Stored(Vec<String>),
 }
 
 /// How a client proves that it is itself.
@@ -54,6 +63,17 @@ pub(crate) enum Origin {
 }
 
 impl Client {
+    /// Finds the redirect that a request asks for among the client's own.
+    pub(crate) fn redirect(&self, asked: &str, policy: &RedirectPolicy) -> Option<CheckedRedirect> {
+        match &self.redirects {
+            Redirects::Read(redirects) => redirect::match_registered(asked, redirects),
+            Redirects::Stored(texts) => {
+                let read = texts.iter().filter_map(|text| RedirectUri::parse(text, policy).ok());
+                redirect::match_registered(asked, &read.collect::<Vec<_>>())
+            }
+        }
+    }
+
     /// The record of a client that registered itself.
     pub(crate) fn record_id(&self) -> Option<RecordId> {
         match self.origin {
@@ -138,7 +158,7 @@ pub(crate) fn resolve(scene: &Scene, facts: &mut Facts, id: &str) -> Result<Clie
             Ok(Client {
                 id: found.id.clone(),
                 name: found.name.clone(),
-                redirects: found.redirects.clone(),
+                redirects: Redirects::Read(found.redirects.clone()),
                 authentication,
                 code: found.code,
                 refresh: found.refresh,

@@ -1,11 +1,10 @@
 //! Clients that registered themselves (RFC 7591).
 
-use super::{Authentication, Client, Origin};
+use super::{Authentication, Client, Origin, Redirects};
 use crate::authorization_server::rule::{Pause, Scene};
 use crate::crypto;
 use crate::exchange::Facts;
 use crate::jose::JwkSet;
-use crate::redirect::RedirectUri;
 use crate::refusal;
 use crate::token::RecordId;
 use alloc::format;
@@ -39,12 +38,20 @@ pub(crate) struct Registration {
     pub(crate) stamp: String,
 }
 
-/// The two members that every bearer check wants. The metadata is skipped, not read: a check is a matter of microseconds.
+/// The members that every bearer check and every approval want. The metadata is skipped, not read: a check is a matter of
+/// microseconds.
 #[derive(Deserialize)]
-struct Life {
+pub(crate) struct Life {
     v: u8,
+    pub(crate) expires_at: u64,
     #[serde(default)]
-    deleted: bool,
+    pub(crate) deleted: bool,
+}
+
+impl Life {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(bytes).ok().filter(|life| life.v == 1)
+    }
 }
 
 impl Registration {
@@ -82,13 +89,10 @@ pub(crate) fn load(scene: &Scene, facts: &Facts, id: &str, record: &RecordId) ->
     let registration = stored.and_then(|record| Registration::decode(&record.value));
     let registration = registration.filter(|registration| !registration.deleted);
     let registration = registration.ok_or_else(|| Pause::because(&refusal::CLIENT_UNKNOWN, id))?;
-    client(scene, id, record, &registration).ok_or(Pause::Unavailable("a stored registration cannot be read"))
+    client(id, record, &registration).ok_or(Pause::Unavailable("a stored registration cannot be read"))
 }
 
-fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registration) -> Option<Client> {
-    let policy = &scene.server.config.redirects;
-    let redirects = registration.texts("redirect_uris");
-    let redirects: Vec<_> = redirects.iter().filter_map(|uri| RedirectUri::parse(uri, policy).ok()).collect();
+fn client(id: &str, record: &RecordId, registration: &Registration) -> Option<Client> {
     let authentication = match &registration.secret_hash {
         Some(hash) => Authentication::Secret(crypto::from_base64url(hash)?.try_into().ok()?),
         None => match (registration.metadata.get("jwks"), registration.text("jwks_uri")) {
@@ -101,7 +105,7 @@ fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registratio
     Some(Client {
         id: id.into(),
         name: registration.text("client_name").unwrap_or_default().into(),
-        redirects,
+        redirects: Redirects::Stored(registration.texts("redirect_uris")),
         authentication,
         code: grants.iter().any(|name| name == "authorization_code"),
         refresh: grants.iter().any(|name| name == "refresh_token"),
@@ -118,6 +122,6 @@ fn client(scene: &Scene, id: &str, record: &RecordId, registration: &Registratio
 pub(crate) fn is_gone(scene: &Scene, facts: &Facts, id: Option<&RecordId>) -> Result<bool, Pause> {
     let Some(id) = id else { return Ok(false) };
     let record = facts.live(&scene.server.client_key(id), scene.env.now)?;
-    let life = record.and_then(|record| serde_json::from_slice::<Life>(&record.value).ok());
-    Ok(life.is_none_or(|life| life.v != 1 || life.deleted))
+    let life = record.and_then(|record| Life::decode(&record.value));
+    Ok(life.is_none_or(|life| life.deleted))
 }
