@@ -278,9 +278,7 @@ pub(crate) fn along(
                     .and_then(|write| commit.call1((write,)))
                     .and_then(|told| read_outcome(told.extract::<&str>()?));
                 match told {
-                    Ok(outcome) => {
-                        guarded(|| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome))))
-                    }
+                    Ok(outcome) => guarded(|| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome)))),
                     Err(why) => return Err(Stuck { state: Some(state), why }),
                 }
             }
@@ -297,10 +295,7 @@ pub(crate) fn along(
 }
 
 /// What a store's `load` returned, as the core wants it.
-fn records(
-    py: Python<'_>,
-    records: &Bound<'_, PyAny>,
-) -> PyResult<Vec<Option<lockstep_oauth::store::Record>>> {
+fn records(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Vec<Option<lockstep_oauth::store::Record>>> {
     let mut read = Vec::with_capacity(records.len()?);
     for record in records.try_iter()? {
         let record = record?;

@@ -32,9 +32,9 @@ mod errors {
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use crate::exchange::{Commit, Decide, Done, Exchange, Fetch, Load};
-    #[pymodule_export]
     use crate::desk::{Desk, Gate};
+    #[pymodule_export]
+    use crate::exchange::{Commit, Decide, Done, Exchange, Fetch, Load};
     #[pymodule_export]
     use crate::headers::{FetchRequest, address_permitted};
     #[pymodule_export]

@@ -3,9 +3,9 @@
 use crate::headers;
 use lockstep_oauth::http::HttpRequest;
 use pyo3::exceptions::PyKeyError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
-use pyo3::intern;
 
 /// The request that an endpoint is asked to answer. The path is given apart: mounts and proxies have their say in it.
 pub(crate) fn request(scope: &Bound<'_, PyAny>, path: String, body: &[u8]) -> PyResult<HttpRequest> {

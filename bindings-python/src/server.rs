@@ -1,7 +1,7 @@
 //! The server, its keys, and the budget.
 
-use crate::exchange::{Exchange, Gil, State};
 use crate::desk::{Desk, Gate, InLine};
+use crate::exchange::{Exchange, Gil, State};
 use crate::outcome::{GrantSummary, HttpResponse};
 use crate::store::Record;
 use crate::{errors, guarded, headers, json, misuse};
@@ -82,13 +82,7 @@ impl Server {
 
     /// The check of one route. Like `desk`.
     #[pyo3(signature = (resource, scopes, load, commit))]
-    fn gate(
-        &self,
-        resource: String,
-        scopes: Vec<String>,
-        load: Option<Py<PyAny>>,
-        commit: Option<Py<PyAny>>,
-    ) -> Gate {
+    fn gate(&self, resource: String, scopes: Vec<String>, load: Option<Py<PyAny>>, commit: Option<Py<PyAny>>) -> Gate {
         Gate { server: self.0.clone(), resource, scopes, store: InLine { load, commit } }
     }
 

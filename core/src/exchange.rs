@@ -110,8 +110,8 @@ impl Facts {
         self.fetched.iter().find(|(known, _)| known == url).map(|(_, fetched)| fetched)
     }
 
-    pub(crate) fn decision(&self, question: &Question) -> Option<&Decision> {
-        self.decisions.iter().find(|(asked, _)| asked == question).map(|(_, decision)| decision)
+    pub(crate) fn decision(&self, asked: impl Fn(&Question) -> bool) -> Option<&Decision> {
+        self.decisions.iter().find(|(question, _)| asked(question)).map(|(_, decision)| decision)
     }
 
     /// Whether a cache write for `key` has been tried.

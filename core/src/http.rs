@@ -215,10 +215,12 @@ pub(crate) fn percent_decode(bytes: &[u8], plus: bool) -> Result<String, FormFau
 /// Percent-encodes everything but unreserved characters (RFC 3986 §2.3).
 pub fn percent_encode(text: &str, to: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            to.push(char::from(byte));
-        } else {
+    let reserved = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '.' | '_' | '~');
+    // Each piece has one reserved character, at its end; the last piece may have none.
+    for piece in text.split_inclusive(reserved) {
+        let plain = piece.trim_end_matches(reserved);
+        to.push_str(plain);
+        for byte in piece.bytes().skip(plain.len()) {
             to.push('%');
             for nibble in [byte >> 4, byte & 15] {
                 to.push(HEX.get(usize::from(nibble)).map_or('0', |digit| char::from(*digit)));

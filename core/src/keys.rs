@@ -169,7 +169,7 @@ impl RingEntry {
             signs_from: self.signs_from,
             verifies_until: self.verifies_until,
             tokens: SealingKey::derive(&self.secret, "tokens"),
-            proof: MacKey::new(Secret::new(crypto::hmac_sha256(self.secret.expose(), &[b"proof"]).to_vec())),
+            proof: MacKey::new(&Secret::new(crypto::hmac_sha256(self.secret.expose(), &[b"proof"]).to_vec())),
             seals: SealingKey::derive(&self.secret, "seals"),
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Sources: OAuth 2.1-15 §2.3 and §8.4, RFC 8252 §7 and §8, RFC 9700 §2.1; conflicts CF-5 and CF-6 of the catalogue.
 
-use crate::uri::{Uri, UriFault, is_unreserved};
+use crate::http::percent_encode;
+use crate::uri::{Uri, UriFault};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
@@ -189,9 +190,9 @@ impl CheckedRedirect {
         };
         for (name, value) in parameters {
             text.push_str(separator);
-            push_encoded(&mut text, name);
+            percent_encode(name, &mut text);
             text.push('=');
-            push_encoded(&mut text, value);
+            percent_encode(value, &mut text);
             separator = "&";
         }
         text
@@ -229,12 +230,6 @@ impl core::error::Error for RedirectFault {}
 
 fn is_refused(scheme: &str) -> bool {
     matches!(scheme, "http" | "https") || REFUSED_SCHEMES.contains(&scheme)
-}
-
-fn push_encoded(text: &mut String, value: &str) {
-    for byte in value.bytes() {
-        if is_unreserved(byte) { text.push(char::from(byte)) } else { text.push_str(&format!("%{byte:02X}")) }
-    }
 }
 
 #[cfg(test)]

@@ -66,7 +66,7 @@ def must_be_app(app: object) -> None:
 class Endpoints:
     """All endpoints and well-known documents; requests for other paths go on to ``app``, or are answered 404."""
 
-    __slots__ = ("_app", "_auth", "_desk", "_paths", "_prefixes", "_warned")
+    __slots__ = ("_app", "_auth", "_desk", "_paths", "_prefixes", "_raw_paths", "_warned")
 
     def __init__(self, auth: Lockstep, app: App | None = None) -> None:
         if app is not None:
@@ -76,6 +76,7 @@ class Endpoints:
         self._desk = auth.native.desk(*auth.in_line)
         paths = auth.native.paths()
         self._paths = frozenset(path for path in paths if "{" not in path)
+        self._raw_paths = {path.encode(): path for path in self._paths}
         # With a slash at the end a well-known path is still ours, and below /register is a name that only the core reads.
         prefixes = [path.partition("{")[0] for path in paths if "{" in path]
         self._prefixes = ("/.well-known/oauth-", "/.well-known/openid-", *prefixes)
@@ -84,6 +85,10 @@ class Endpoints:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one connection."""
         if scope["type"] == "http":
+            plain = self._raw_paths.get(scope.get("raw_path") or b"")
+            if plain is not None and not scope.get("root_path"):
+                await self.answer(scope, receive, send, plain)
+                return
             # A path that is not ours costs one look into a set: decoding never makes one of ours out of another.
             path = scope["path"]
             if scope.get("root_path"):
@@ -94,10 +99,7 @@ class Endpoints:
             if path in self._paths or path.startswith(self._prefixes):
                 path = path if scope.get("root_path") else external_path(scope)
                 if path in self._paths or self._auth.native.owns(path):
-                    try:
-                        await self.answer(scope, receive, send, path)
-                    except ClientDisconnected:
-                        logger.debug("the client went away before its request was whole")
+                    await self.answer(scope, receive, send, path)
                     return
         if self._app is not None:
             await self._app(scope, receive, send)
@@ -113,7 +115,11 @@ class Endpoints:
         method = scope["method"]
         body = b""
         if method not in ("GET", "HEAD", "OPTIONS"):
-            read = await read_body(scope, receive, BODY_BYTES)
+            try:
+                read = await read_body(scope, receive, BODY_BYTES)
+            except ClientDisconnected:
+                logger.debug("the client went away before its request was whole")
+                return
             if read is None:
                 await send_response(send, 413, _JSON, b'{"error":"invalid_request","error_description":"The body is too large."}')
                 return
@@ -320,18 +326,18 @@ class HeldAnswer(Call):
     client sees the tool's error.
     """
 
-    __slots__ = ("_body", "_guard", "_immediate", "_late", "_send", "_start", "state")
+    # What most answers never change stands here, and costs them nothing.
+    state = WAITING  # then OPEN (all goes through) or REPLACED (nothing does)
+    _start: MutableMapping[str, Any] | None = None
+    _body = b""
+    _late = False
 
     def __init__(self, identity: Any, send: Send, guard: Protected, reading: bool) -> None:
         self.identity = identity
-        self.missing = None
-        self.state = WAITING  # then OPEN (all goes through) or REPLACED (nothing does)
         self._send = send
         self._guard = guard
         # The answer to a GET may be a stream that waits for events: its start must go out, unless it is an error.
         self._immediate = reading
-        self._start: MutableMapping[str, Any] | None = None
-        self._body = b""
 
     def send(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
         """Take the app's next message. What passes through costs no coroutine of our own."""

@@ -15,11 +15,10 @@ __all__ = ["Call", "call", "current_identity", "note_missing_scopes"]
 class Call:
     """One protected request: who makes it, and which scopes a handler found missing."""
 
-    __slots__ = ("identity", "missing")
+    missing: tuple[str, ...] | None = None
 
     def __init__(self, identity: Identity | None) -> None:
         self.identity = identity
-        self.missing: tuple[str, ...] | None = None
 
 
 call: ContextVar[Call | None] = ContextVar("lockstep_oauth_call", default=None)

@@ -35,6 +35,8 @@ pub(crate) struct Authorize {
     /// The request itself as a path and query: signing in starts it again, with nothing stored.
     return_to: String,
     proven: Option<Proven>,
+    /// What the user is asked to agree to. Made once: the exchange looks at it again after each wait.
+    ticket: Option<Ticket>,
 }
 
 /// A request whose client and redirect are proven: its errors may go to the client.
@@ -45,6 +47,7 @@ struct Proven {
     redirect: CheckedRedirect,
     state: Option<String>,
     asked: Result<Asked, (&'static Refusal, String)>,
+    question: SignInQuestion,
 }
 
 /// What a faultless request asks for.
@@ -65,19 +68,18 @@ impl Authorize {
         return_to.push_str(base);
         return_to.push_str("/authorize?");
         return_to.extend(raw.iter().filter(|byte| byte.is_ascii_graphic()).map(|byte| char::from(*byte)));
-        Self { scene, request, form, return_to, proven: None }
+        Self { scene, request, form, return_to, proven: None, ticket: None }
     }
 
     fn decide(&mut self, facts: &mut Facts) -> Result<Answer, Pause> {
-        let scene = &self.scene;
-        let form = self.form.as_ref().map_err(|refusal| Pause::from(*refusal))?;
-        let proven = match self.proven.take() {
-            Some(proven) => proven,
-            None => prove(scene, facts, form)?,
+        let Self { scene, request, form, return_to, proven, ticket } = self;
+        let scene = &*scene;
+        let form = form.as_ref().map_err(|refusal| Pause::from(*refusal))?;
+        let proven = match proven {
+            Some(proven) => &*proven,
+            None => &*proven.insert(prove(scene, facts, form, return_to)?),
         };
-        let proven = &*self.proven.insert(proven);
-        let question = question(&self.return_to, proven);
-        let (user, reach) = match session::who(scene, facts, &self.request, question)? {
+        let (user, reach) = match session::who(scene, facts, request, &proven.question)? {
             (Decision::SignIn { location }, _) => return Ok(reply::done(reply::redirect(&location), facts)),
             decided => decided,
         };
@@ -88,43 +90,39 @@ impl Authorize {
                 return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
             }
         };
-        let scopes = match &reach {
-            Some(reach) => reach.narrow(&scene.server, &asked.scopes, &asked.resources),
-            None => asked.scopes.clone(),
-        };
-        if scopes.is_empty() {
-            let (state, detail) = (proven.state.as_deref(), "the pasted credential reaches none of what is asked for");
-            let refusal = &refusal::ACCESS_DENIED;
-            return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
-        }
-        let (sealed_by, cookie) = consent_page::browser(scene, &self.request);
-        let ticket = Ticket {
-            grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
-            client: proven.client.id.clone(),
-            redirect: proven.redirect.as_str().to_string(),
-            state: proven.state.clone(),
-            scopes,
-            resources: asked.resources.clone(),
-            challenge: asked.challenge.as_str().to_string(),
-            expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),
-            browser: sealed_by,
+        let ticket = match ticket {
+            Some(ticket) => ticket,
+            None => {
+                let scopes = match &reach {
+                    Some(reach) => reach.narrow(&scene.server, &asked.scopes, &asked.resources),
+                    None => asked.scopes.clone(),
+                };
+                if scopes.is_empty() {
+                    let detail = "the pasted credential reaches none of what is asked for";
+                    let (state, refusal) = (proven.state.as_deref(), &refusal::ACCESS_DENIED);
+                    return Ok(reply::redirect_refusal(scene, facts, &proven.redirect, state, refusal, detail));
+                }
+                ticket.insert(self::ticket(scene, proven, asked, scopes))
+            }
         };
         match user {
             Decision::SignedIn(user) => {
-                let page = consent_page::show(scene, facts, &proven.client, &ticket, &user)?;
+                let (sealed_by, cookie) = consent_page::browser(scene, request);
+                ticket.browser = sealed_by;
+                let page = consent_page::show(scene, facts, &proven.client, ticket, &user)?;
                 Ok(reply::done(consent_page::bind(scene, page, cookie), facts))
             }
             Decision::Approve { user, scopes } => {
                 let wanted = |name: &String| scopes.as_ref().is_none_or(|scopes| scopes.contains(name));
                 let approved = ticket.scopes.iter().filter(|name| wanted(name)).cloned().collect();
-                let approval = Approval { client: &proven.client, ticket: &ticket, user: &user, scopes: approved };
+                let approval = Approval { client: &proven.client, ticket, user: &user, scopes: approved };
                 approval::approve(scene, facts, approval)
             }
             _ => Ok(reply::redirect_refusal(
                 scene,
                 facts,
                 &proven.redirect,
-                ticket.state.as_deref(),
+                proven.state.as_deref(),
                 &refusal::ACCESS_DENIED,
                 "",
             )),
@@ -144,19 +142,22 @@ fn parameters(request: &HttpRequest) -> Result<Form, &'static Refusal> {
     })
 }
 
-fn question(return_to: &str, proven: &Proven) -> SignInQuestion {
-    let asked = proven.asked.as_ref().ok();
-    SignInQuestion {
-        return_to: return_to.to_string(),
-        client_id: proven.client.id.clone(),
-        client_name: proven.client.name.clone(),
-        scopes: asked.map(|asked| asked.scopes.clone()).unwrap_or_default(),
-        resource: asked.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
+fn ticket(scene: &Scene, proven: &Proven, asked: &Asked, scopes: Vec<String>) -> Ticket {
+    Ticket {
+        grant: crypto::base64url(&scene.env.entropy.draw::<16>("grant id")),
+        client: proven.client.id.clone(),
+        redirect: proven.redirect.as_str().to_string(),
+        state: proven.state.clone(),
+        scopes,
+        resources: asked.resources.clone(),
+        challenge: asked.challenge.as_str().to_string(),
+        expires_at: scene.env.now.saturating_add(scene.server.config.ticket_seconds),
+        browser: String::new(),
     }
 }
 
 /// Proves the client and the redirect, then reads the rest without judging it a page's matter.
-fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause> {
+fn prove(scene: &Scene, facts: &mut Facts, form: &Form, return_to: &str) -> Result<Proven, Pause> {
     let id = form.one("client_id").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "client_id"))?;
     let asked_redirect =
         form.one("redirect_uri").map_err(|_| Pause::because(&refusal::AUTHORIZE_REPEATED, "redirect_uri"))?;
@@ -180,7 +181,15 @@ fn prove(scene: &Scene, facts: &mut Facts, form: &Form) -> Result<Proven, Pause>
         (false, true) => (None, Err(fault(&refusal::AUTHORIZE_STATE))),
         (false, false) => (state, read(scene, form, &client)),
     };
-    Ok(Proven { client, redirect, state, asked })
+    let good = asked.as_ref().ok();
+    let question = SignInQuestion {
+        return_to: return_to.to_string(),
+        client_id: client.id.clone(),
+        client_name: client.name.clone(),
+        scopes: good.map(|asked| asked.scopes.clone()).unwrap_or_default(),
+        resource: good.and_then(|asked| asked.resources.first().cloned()).unwrap_or_default(),
+    };
+    Ok(Proven { client, redirect, state, asked, question })
 }
 
 const ONCE: [&str; 10] = [

@@ -52,7 +52,7 @@ impl Consent {
             scopes: ticket.scopes.clone(),
             resource: ticket.resources.first().cloned().unwrap_or_default(),
         };
-        let (decided, reach) = session::who(scene, facts, &self.request, question)?;
+        let (decided, reach) = session::who(scene, facts, &self.request, &question)?;
         let user = match decided {
             Decision::SignIn { location } => return Ok(reply::done(reply::redirect(&location), facts)),
             Decision::SignedIn(user) | Decision::Approve { user, .. } => user,

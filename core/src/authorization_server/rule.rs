@@ -5,7 +5,7 @@ use crate::audit::AuditEvent;
 use crate::env::Env;
 use crate::exchange::{Act, Facts, Shared};
 use crate::http::{FetchRequest, HttpResponse};
-use crate::question::{Decision, Question};
+use crate::question::{Decision, Question, SignInQuestion};
 use crate::refusal::Refusal;
 use crate::store::{Key, Record, Write};
 use alloc::string::String;
@@ -87,7 +87,13 @@ impl Facts {
 
     /// The host's decision.
     pub(crate) fn decided(&self, question: Question) -> Result<&Decision, Pause> {
-        self.decision(&question).ok_or(Pause::Decide(question))
+        self.decision(|known| *known == question).ok_or(Pause::Decide(question))
+    }
+
+    /// Who the user is. Asked by reference: an exchange asks again after each wait.
+    pub(crate) fn who(&self, question: &SignInQuestion) -> Result<&Decision, Pause> {
+        let asked = |known: &Question| matches!(known, Question::SignIn(known) if known == question);
+        self.decision(asked).ok_or_else(|| Pause::Decide(Question::SignIn(question.clone())))
     }
 
     /// Whether the host's budget allows one more of `key`.

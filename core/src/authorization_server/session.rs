@@ -53,11 +53,11 @@ pub(crate) fn who(
     scene: &Scene,
     facts: &mut Facts,
     request: &HttpRequest,
-    question: SignInQuestion,
+    question: &SignInQuestion,
 ) -> Result<(Decision, Option<Reach>), Pause> {
     let config = &scene.server.config;
     if !config.personal_sign_in {
-        return Ok((facts.decided(Question::SignIn(question))?.clone(), None));
+        return Ok((facts.who(question)?.clone(), None));
     }
     if let Some((user, reach)) = read(scene, facts, request)? {
         return Ok((Decision::SignedIn(user), reach));

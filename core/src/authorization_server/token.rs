@@ -111,15 +111,7 @@ impl Token {
         let jwt_kid = if scene.server.config.jwt { mint::signing_kid(scene)? } else { Default::default() };
         let key = scene.server.ring.signing(now).ok_or(Pause::Unavailable("no server key signs now"))?.id;
         let moment = Moment { now, stamp: *stamp, key, jwt_kid, was_current };
-        let work = Work {
-            scene,
-            client,
-            grant,
-            grant_key,
-            proven,
-            moment,
-            counter,
-        };
+        let work = Work { scene, client, grant, grant_key, proven, moment, counter };
         let next = match parsed.kind {
             TokenKind::Code => work.redeem(facts, &parsed.form),
             _ => work.rotate(facts, &parsed.form),

@@ -54,22 +54,17 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
 
 /// A key for HMAC-SHA256 that is used again and again: half of the work of a short message is done once.
 #[derive(Clone)]
-pub struct MacKey {
-    #[cfg_attr(not(lockstep_model), allow(dead_code, reason = "two keys are compared by the model checker alone"))]
-    secret: Secret,
-    ready: Hmac<Sha256>,
-}
+pub struct MacKey(Hmac<Sha256>);
 
 impl MacKey {
     /// Prepares a key.
-    pub fn new(secret: Secret) -> Self {
-        let ready = keyed(secret.expose());
-        Self { secret, ready }
+    pub fn new(secret: &Secret) -> Self {
+        Self(keyed(secret.expose()))
     }
 
     /// HMAC-SHA256 over the parts, one after the other.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
-        mac_over(self.ready.clone(), parts)
+        mac_over(self.0.clone(), parts)
     }
 }
 
@@ -82,7 +77,7 @@ impl core::fmt::Debug for MacKey {
 #[cfg(lockstep_model)]
 impl PartialEq for MacKey {
     fn eq(&self, other: &Self) -> bool {
-        self.secret == other.secret
+        self.mac(&[]) == other.mac(&[])
     }
 }
 
@@ -92,7 +87,7 @@ impl Eq for MacKey {}
 #[cfg(lockstep_model)]
 impl core::hash::Hash for MacKey {
     fn hash<H: core::hash::Hasher>(&self, state: &mut H) {
-        self.secret.hash(state);
+        self.mac(&[]).hash(state);
     }
 }
 
@@ -127,7 +122,7 @@ impl SealingKey {
         let derive = |what: &str| {
             Secret::new(hmac_sha256(server_key.expose(), &[what.as_bytes(), b"\0", label.as_bytes()]).to_vec())
         };
-        Self { encrypt: derive("seal"), nonce: MacKey::new(derive("nonce")) }
+        Self { encrypt: derive("seal"), nonce: MacKey::new(&derive("nonce")) }
     }
 
     /// Seals `plaintext`: nonce ‖ ciphertext ‖ tag. The same inputs give the same bytes, and nothing else is revealed.

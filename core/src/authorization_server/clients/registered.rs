@@ -38,6 +38,27 @@ pub(crate) struct Registration {
     pub(crate) stamp: String,
 }
 
+/// What authorizing and the token endpoint want to know of it. The other members are skipped, not read.
+#[derive(Deserialize)]
+struct Seen {
+    v: u8,
+    metadata: SeenMetadata,
+    #[serde(default)]
+    secret_hash: Option<String>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SeenMetadata {
+    client_name: String,
+    redirect_uris: Vec<String>,
+    grant_types: Vec<String>,
+    jwks: Option<Value>,
+    jwks_uri: Option<String>,
+}
+
 /// The members that every bearer check and every approval want. The metadata is skipped, not read: a check is a matter of
 /// microseconds.
 #[derive(Deserialize)]
@@ -66,11 +87,6 @@ impl Registration {
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.metadata.get(name).and_then(Value::as_str)
     }
-
-    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
-        let items = self.metadata.get(name).and_then(Value::as_array);
-        items.into_iter().flatten().filter_map(Value::as_str).map(String::from).collect()
-    }
 }
 
 /// The identifier of a registration's record.
@@ -86,26 +102,26 @@ pub(crate) fn record_id(id: &str) -> Option<RecordId> {
 pub(crate) fn load(scene: &Scene, facts: &Facts, id: &str, record: &RecordId) -> Result<Client, Pause> {
     let key = scene.server.client_key(record);
     let stored = facts.live(&key, scene.env.now)?;
-    let registration = stored.and_then(|record| Registration::decode(&record.value));
-    let registration = registration.filter(|registration| !registration.deleted);
-    let registration = registration.ok_or_else(|| Pause::because(&refusal::CLIENT_UNKNOWN, id))?;
-    client(id, record, &registration).ok_or(Pause::Unavailable("a stored registration cannot be read"))
+    let seen = stored.and_then(|record| serde_json::from_slice::<Seen>(&record.value).ok());
+    let seen = seen.filter(|seen| seen.v == 1 && !seen.deleted);
+    let seen = seen.ok_or_else(|| Pause::because(&refusal::CLIENT_UNKNOWN, id))?;
+    client(id, record, seen).ok_or(Pause::Unavailable("a stored registration cannot be read"))
 }
 
-fn client(id: &str, record: &RecordId, registration: &Registration) -> Option<Client> {
-    let authentication = match &registration.secret_hash {
-        Some(hash) => Authentication::Secret(crypto::from_base64url(hash)?.try_into().ok()?),
-        None => match (registration.metadata.get("jwks"), registration.text("jwks_uri")) {
-            (Some(set), _) => Authentication::InlineKeys(JwkSet::parse(serde_json::to_vec(set).ok()?.as_slice()).ok()?),
-            (None, Some(uri)) => Authentication::KeysAt(uri.into()),
-            (None, None) => Authentication::None,
-        },
+fn client(id: &str, record: &RecordId, seen: Seen) -> Option<Client> {
+    let SeenMetadata { client_name, redirect_uris, grant_types: grants, jwks, jwks_uri } = seen.metadata;
+    let authentication = match (seen.secret_hash, jwks, jwks_uri) {
+        (Some(hash), _, _) => Authentication::Secret(crypto::from_base64url(&hash)?.try_into().ok()?),
+        (None, Some(set), _) => {
+            Authentication::InlineKeys(JwkSet::parse(serde_json::to_vec(&set).ok()?.as_slice()).ok()?)
+        }
+        (None, None, Some(uri)) => Authentication::KeysAt(uri),
+        (None, None, None) => Authentication::None,
     };
-    let grants = registration.texts("grant_types");
     Some(Client {
         id: id.into(),
-        name: registration.text("client_name").unwrap_or_default().into(),
-        redirects: Redirects::Stored(registration.texts("redirect_uris")),
+        name: client_name,
+        redirects: Redirects::Stored(redirect_uris),
         authentication,
         code: grants.iter().any(|name| name == "authorization_code"),
         refresh: grants.iter().any(|name| name == "refresh_token"),
