@@ -440,6 +440,16 @@ fn a_clock_that_jumps_back_resurrects_nothing() {
 }
 
 #[test]
+fn a_clock_that_jumps_back_does_not_let_a_ticket_be_answered_twice() {
+    let mut world = World::new();
+    let page = world.authorize(&[]);
+    world.now -= 3600;
+    let code = redirected(&world.consent(&page, &[]), "code").unwrap();
+    world.now += 3600 + 300;
+    assert_eq!(redirected(&world.consent(&page, &[]), "code"), Some(code), "the same code, which has expired");
+}
+
+#[test]
 fn a_clock_that_jumps_back_does_not_reopen_a_code() {
     let mut world = World::new();
     let code = world.code(&[]);

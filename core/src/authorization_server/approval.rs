@@ -85,8 +85,11 @@ pub(crate) fn approve(scene: &Scene, facts: &mut Facts, approval: Approval<'_>) 
 }
 
 fn granted(scene: &Scene, approval: &Approval<'_>, counter: u64) -> Result<Grant, Pause> {
-    let (config, now) = (&scene.server.config, scene.env.now);
-    let key = scene.server.ring.signing(now).ok_or(Pause::Unavailable("no server key signs now"))?;
+    let config = &scene.server.config;
+    let key = scene.server.ring.signing(scene.env.now).ok_or(Pause::Unavailable("no server key signs now"))?;
+    // INVARIANT: a decision is never earlier than what it answers. Otherwise a clock that went back would end the record
+    // before the ticket, and the ticket could be answered twice.
+    let now = scene.env.now.max(approval.ticket.expires_at.saturating_sub(config.ticket_seconds));
     let offline = approval.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
     let refreshable = match config.refresh {
         RefreshPolicy::Never => false,
