@@ -297,7 +297,7 @@ impl SideBySide {
             (Outcome::Nothing, Seen::Nothing) => Ok(()),
             (Outcome::Operated(done), Seen::Operated(operated)) => {
                 let found = !matches!(operated, Operated::NotFound | Operated::Unavailable);
-                hold(done.is_none_or(|done| done == found), "what became of it")
+                hold(*done == found, "what became of it")
             }
             (Outcome::Allowed(holder), Seen::Checked(Checked::Allowed(identity))) => {
                 let own = |grant: &String| *grant == identity.grant_id;

@@ -144,7 +144,7 @@ impl Reference {
             Step::Check { token, resource, needs } => self.check(token.as_ref(), *resource, needs),
             Step::SignOut(person) => {
                 self.counters[*person] += 1;
-                Ok(Outcome::Operated(Some(true)))
+                Ok(Outcome::Operated(true))
             }
             Step::EndGrant { person, token } => Ok(Outcome::Operated(self.end_grant(*person, token))),
         };
@@ -344,22 +344,24 @@ impl Reference {
         self.grants[grant].stage == Stage::Revoked
             || (signed_out && !self.varies(Variation::SignOutForgets))
             || (ended && !self.varies(Variation::GrantsNeverEnd))
-            || self.now >= self.kept_until(grant)
+            || self.is_forgotten(grant)
     }
 
-    /// Until when a grant is kept: as long as anything of it may still be used, and a little longer because clocks differ
-    /// (D2). Afterwards nobody remembers it.
-    fn kept_until(&self, grant: usize) -> u64 {
+    /// A grant is kept as long as anything of it may still be used, and a little longer because clocks differ (D2).
+    fn is_forgotten(&self, grant: usize) -> bool {
         let Grant { code_end, end, stage, generation, ticket, refreshes, .. } = &self.grants[grant];
         let last_use = match stage {
             Stage::Granted => *code_end,
             Stage::Live => generation.access_end.max(if *refreshes { generation.refresh_end } else { 0 }),
             Stage::Revoked => *end,
         };
-        last_use.max(self.tickets[*ticket].made_at + self.policy.ticket_seconds) + SKEW_SECONDS
+        self.now >= last_use.max(self.tickets[*ticket].made_at + self.policy.ticket_seconds) + SKEW_SECONDS
     }
 
     fn revoke_grant(&mut self, grant: usize) {
+        if self.grants[grant].stage == Stage::Revoked {
+            return;
+        }
         self.grants[grant].last = self.time(grant);
         self.grants[grant].stage = Stage::Revoked;
     }
@@ -448,7 +450,8 @@ impl Reference {
         }
         let directed = match redirect {
             None | Some(None) => true,
-            Some(Some(sent)) => *sent == self.grants[grant].redirect,
+            // Sent without a value is as good as not sent (O21-E2).
+            Some(Some(sent)) => sent.is_empty() || *sent == self.grants[grant].redirect,
         };
         if !directed {
             faults.insert((400, "invalid_grant"));
@@ -495,23 +498,28 @@ impl Reference {
         let mut faults = self.resource_faults(resource, grant);
         faults.extend(scopes.as_ref().err().map(|error| (400, *error)));
         let otherwise_valid = faults.is_empty();
-        let idle = self.time(grant) >= end && !self.varies(Variation::IdleForEver);
-        if self.is_dead(grant) || idle {
+        if self.is_dead(grant) {
             faults.insert((400, "invalid_grant"));
             return Err(Outcome::Refused(faults));
         }
         let current = self.grants[grant].generation;
-        let windowed = self.time(grant) < current.issued_at + self.policy.retry_window_seconds;
+        // Two uses further apart than the window are a reuse (section 5); a window of 0 repeats nothing at all.
+        let window = self.policy.retry_window_seconds;
+        let windowed = window > 0 && self.time(grant) <= current.issued_at + window;
         let repeats = generation + 1 == current.number
             && (windowed || self.varies(Variation::WindowNeverEnds))
             && !self.varies(Variation::NoWindow);
         if generation != current.number && !repeats {
-            // As with codes, checks that fail write nothing: only a reuse that is otherwise valid ends the grant.
+            // However old it is, and CF-8 holds here too: checks that fail write nothing, so only a reuse that is otherwise
+            // valid ends the grant.
             if otherwise_valid && !self.varies(Variation::ReuseIsForgiven) {
                 self.revoke_grant(grant);
             }
             faults.insert((400, "invalid_grant"));
             return Err(Outcome::Refused(faults));
+        }
+        if self.time(grant) >= end && !self.varies(Variation::IdleForEver) {
+            faults.insert((400, "invalid_grant"));
         }
         let Ok(scopes) = scopes else { return Err(Outcome::Refused(faults)) };
         first([Errors::new(), Errors::new(), Errors::new(), faults])?;
@@ -553,13 +561,15 @@ impl Reference {
     fn revoke(&mut self, token: &Pick, client: usize, proof: Proof) -> Result<Outcome, Outcome> {
         first([Errors::new(), self.client_faults(client, proof), Errors::new(), Errors::new()])?;
         let Some(Token { kind, grant, generation, .. }) = self.genuine(token) else { return Ok(Outcome::Revoked) };
-        if self.grants[grant].client != client || self.is_dead(grant) {
+        if self.grants[grant].client != client || self.is_forgotten(grant) {
             return Ok(Outcome::Revoked);
         }
         match kind {
             Kind::Access if !self.varies(Variation::AccessRevocationEndsGrant) => {
-                self.grants[grant].floor = self.grants[grant].floor.max(generation);
-                self.grants[grant].last = self.time(grant);
+                if self.grants[grant].floor < generation && self.grants[grant].stage == Stage::Live {
+                    self.grants[grant].floor = generation;
+                    self.grants[grant].last = self.time(grant);
+                }
             }
             Kind::Access | Kind::Refresh => self.revoke_grant(grant),
             // RFC 7009 knows two kinds of token. A code alone must not end a grant (O21-A12).
@@ -608,16 +618,13 @@ impl Reference {
         }
     }
 
-    /// Whether this user has a live grant of that token, which then ends. Of a dead one either may be said.
-    fn end_grant(&mut self, person: usize, token: &Pick) -> Option<bool> {
-        let Some(grant) = self.picked(token).map(|place| self.tokens[place].grant) else { return Some(false) };
-        if self.grants[grant].person != person {
-            return Some(false);
-        }
-        if self.is_dead(grant) {
-            return None;
+    /// Whether this user has a grant of that token, which then ends if it has not ended before.
+    fn end_grant(&mut self, person: usize, token: &Pick) -> bool {
+        let Some(grant) = self.picked(token).map(|place| self.tokens[place].grant) else { return false };
+        if self.grants[grant].person != person || self.is_forgotten(grant) {
+            return false;
         }
         self.revoke_grant(grant);
-        Some(true)
+        true
     }
 }

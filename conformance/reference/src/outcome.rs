@@ -61,8 +61,8 @@ pub enum Outcome {
     Allowed(Holder),
     /// The gate does not open: status and `error`, which is empty when none is told.
     Challenged(Errors),
-    /// An operation found what it was about, or not; none when either may be said.
-    Operated(Option<bool>),
+    /// An operation found what it was about, or not.
+    Operated(bool),
 }
 
 /// What a live access token stands for.

@@ -136,12 +136,7 @@ fn outcome(model: &Reference) -> String {
         Outcome::Inactive => "inactive".to_owned(),
         Outcome::Allowed(holder) => format!("let in: {}", held(holder)),
         Outcome::Challenged(any) => format!("not let in, {}", errors(any)),
-        Outcome::Operated(done) => match done {
-            Some(true) => "done",
-            Some(false) => "there is none",
-            None => "whatever there was is gone",
-        }
-        .to_owned(),
+        Outcome::Operated(done) => if *done { "done" } else { "there is none" }.to_owned(),
     }
 }
 
