@@ -86,6 +86,8 @@ bench: $(BUILD)/wheel.stamp
 	bash bench/run.sh $(PY)
 
 prove:
+	REFERENCE_JOURNEYS=20000 cargo test --quiet --locked -p lockstep-reference --test journeys
+	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds 100000
 	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=120
 	bash fuzz/prove.sh
 

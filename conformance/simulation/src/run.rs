@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::request::{Exchange, Purpose};
 use crate::session::{Phase, Session};
 use crate::store::{Fate, Store};
-use crate::witness::{Violation, Witness, holds};
+use crate::witness::{Family, Violation, Witness, holds};
 use lockstep_conformance::fixture::{keys, user};
 use lockstep_conformance::running::{Running, Waiting};
 use lockstep_conformance::transcript::{Given, Transcript, Turn};
@@ -21,6 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// No exchange of these runs takes more steps: a few loads and commits, tried at most four times.
 const STEPS: u32 = 20;
+/// By how much a clock jumps at most.
+const JUMP_SECONDS: u64 = 4000;
 /// When a run ends, in milliseconds.
 const END: u64 = 900_000;
 
@@ -214,7 +216,7 @@ impl<'a> Run<'a> {
             }
             Event::Jump => {
                 let host = self.random.place(self.clocks.len());
-                let by = self.random.between(0, 8000).cast_signed() - 4000;
+                let by = self.random.between(0, 2 * JUMP_SECONDS).cast_signed() - JUMP_SECONDS.cast_signed();
                 self.clocks[host] += by;
                 self.coverage.reached("clock jump");
                 self.log(|| format!("the clock of host {host} jumps by {by} s"));
@@ -379,36 +381,28 @@ impl<'a> Run<'a> {
         self.log(|| format!("host {host} crashes and loses {lost:?}"));
     }
 
-    /// Whether every refresh token but the current one of each family is refused, once all windows are over.
+    /// Whether at most one refresh token of each family is accepted, once all windows are over.
+    ///
+    /// Each is tried on a copy of the store, as if it were the only one. Where the store has lost a write, two tokens may
+    /// bear the number of the current generation; then they are tried one after the other, the newest first, and the
+    /// second use must fail.
     fn audit(&mut self) -> Result<(), Violation> {
-        let server = &self.servers.0[self.plan.policy].1;
-        let skew = self.clocks.iter().max().copied().unwrap_or_default();
-        let now = (self.now / 1000).saturating_add_signed(skew) + 4100;
+        // A record may remember a clock that was ahead by as much as clocks jump.
+        let begin = self.now / 1000 + 2 * JUMP_SECONDS;
         for family in 0..self.witness.families.len() {
-            let own: Vec<usize> = (0..self.witness.refreshes.len())
-                .filter(|token| self.witness.refreshes[*token].family == family)
-                .collect();
-            let mut accepted = Vec::new();
-            for token in own {
-                let call = self.audit_call(token, now);
-                let Some(env) = Env::new(now, [9; 32]) else { continue };
-                let Ok(mut running) = Running::start(server, &call, env) else { continue };
-                let mut store = self.store.clone();
-                while running.ended().is_none() {
-                    let given = match running.waiting() {
-                        Waiting::Load(keys) => Given::Loaded(store.load(keys)),
-                        Waiting::Commit(write) => Given::Committed(store.commit(write, Defect::None)),
-                        Waiting::Decide(_) => Given::Decided(Decision::Allow),
-                        _ => Given::Fetched(Fetched::Failed("nobody is there".to_owned())),
-                    };
-                    running = running.give(given);
+            let Family { dead, fell_back, .. } = self.witness.families[family];
+            let (mut store, mut now, mut accepted) = (self.store.clone(), begin, Vec::new());
+            let own = |token: &usize| self.witness.refreshes[*token].family == family;
+            for token in (0..self.witness.refreshes.len()).rev().filter(own) {
+                if !fell_back {
+                    store = self.store.clone();
                 }
-                if running.ended().is_some_and(|ended| crate::judge::status(&ended) == 200) {
+                if self.refreshes(&mut store, token, now) {
                     accepted.push(token);
                 }
+                now += 100;
             }
-            let dead = self.witness.families[family].dead.is_some() && !self.witness.families[family].fell_back;
-            holds(!dead || accepted.is_empty(), "nothing_lives_after_revocation", || {
+            holds(dead.is_none() || fell_back || accepted.is_empty(), "nothing_lives_after_revocation", || {
                 format!("family F{family} is dead, and at the end R{accepted:?} still refreshes")
             })?;
             holds(accepted.len() <= 1, "one_current_generation", || {
@@ -416,6 +410,23 @@ impl<'a> Run<'a> {
             })?;
         }
         Ok(())
+    }
+
+    /// Whether a store accepts a refresh token at that time.
+    fn refreshes(&self, store: &mut Store, token: usize, now: u64) -> bool {
+        let server = &self.servers.0[self.plan.policy].1;
+        let Some(env) = Env::new(now, [9; 32]) else { return false };
+        let Ok(mut running) = Running::start(server, &self.audit_call(token, now), env) else { return false };
+        while running.ended().is_none() {
+            let given = match running.waiting() {
+                Waiting::Load(keys) => Given::Loaded(store.load(keys)),
+                Waiting::Commit(write) => Given::Committed(store.commit(write, Defect::None)),
+                Waiting::Decide(_) => Given::Decided(Decision::Allow),
+                Waiting::Fetch(_) | Waiting::Done => Given::Fetched(Fetched::Failed("nobody is there".to_owned())),
+            };
+            running = running.give(given);
+        }
+        running.ended().is_some_and(|ended| crate::judge::status(&ended) == 200)
     }
 
     /// A request that will never be answered.
