@@ -415,7 +415,10 @@ impl<'a> Run<'a> {
     /// Whether a store accepts a refresh token at that time.
     fn refreshes(&self, store: &mut Store, token: usize, now: u64) -> bool {
         let server = &self.servers.0[self.plan.policy].1;
-        let Some(env) = Env::new(now, [9; 32]) else { return false };
+        // Entropy of its own: an exchange knows its writes by it.
+        let mut seed = [9; 32];
+        seed[..8].copy_from_slice(&(token as u64).to_le_bytes());
+        let Some(env) = Env::new(now, seed) else { return false };
         let Ok(mut running) = Running::start(server, &self.audit_call(token, now), env) else { return false };
         while running.ended().is_none() {
             let given = match running.waiting() {
