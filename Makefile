@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve test prove bench rust python vectors blackbox official browser fuzz docs clean
+.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
@@ -52,7 +52,7 @@ demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp
 serve: $(BUILD)/wheel.stamp
 	$(PY) examples/demo.py --serve
 
-test: rust python vectors blackbox official browser demo fuzz
+test: rust python vectors formal blackbox official browser demo fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -68,6 +68,9 @@ python: $(BUILD)/wheel.stamp
 vectors: $(BUILD)/wheel.stamp
 	cargo run --quiet --locked -p lockstep-conformance --bin bless -- --check
 	cd bindings-python && $(PY) -m pytest tests/test_vectors.py
+
+formal:
+	bash conformance/formal/run.sh $(PYTHON)
 
 blackbox: $(BUILD)/wheel.stamp
 	cd conformance && $(PY) -m pytest blackbox/tests
@@ -89,6 +92,7 @@ prove:
 	REFERENCE_JOURNEYS=20000 cargo test --quiet --locked -p lockstep-reference --test journeys
 	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds 100000
 	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=120
+	bash conformance/formal/run.sh $(PYTHON) --prove
 	bash fuzz/prove.sh
 
 clean:
