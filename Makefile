@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz docs clean
+.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz fuzz-a-host docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
@@ -52,7 +52,7 @@ demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp
 serve: $(BUILD)/wheel.stamp
 	$(PY) examples/demo.py --serve
 
-test: rust python vectors formal blackbox official browser demo fuzz
+test: rust python vectors formal blackbox official browser demo fuzz-a-host fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -81,6 +81,10 @@ official: $(BUILD)/wheel.stamp
 
 browser: $(BUILD)/wheel.stamp
 	bash conformance/browser/run.sh $(PY)
+
+fuzz-a-host: $(BUILD)/wheel.stamp
+	cargo build --quiet --locked -p fuzz-a-host
+	$(PY) examples/fuzz-a-host/run.py target/debug/fuzz-a-host
 
 fuzz:
 	FUZZ_RUNS=$(FUZZ_RUNS) bash fuzz/run.sh $(FUZZ_SECONDS)

@@ -43,3 +43,5 @@ pub mod grant;
 mod grant_record;
 pub mod authorization_server;
 pub mod protected_resource;
+#[cfg(feature = "generators")]
+pub mod generators;

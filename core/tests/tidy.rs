@@ -76,6 +76,14 @@ const ORDER: &[&str] = &[
     "protected_resource::challenge",
     "protected_resource::check",
     "protected_resource",
+    // For tests of hosts, stores and forks; behind a feature.
+    "generators::target",
+    "generators::objects",
+    "generators::records",
+    "generators::requests",
+    "generators::journeys",
+    "generators::invariants",
+    "generators",
 ];
 
 const ENDPOINTS: &[&str] = &[
