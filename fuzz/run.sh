@@ -16,15 +16,17 @@ fi
 build=(--sanitizer none --debug-assertions)
 started=$SECONDS
 cargo fuzz build "${build[@]}"
+# What the vectors hold, as seeds beside the committed ones.
+cargo run --quiet --locked -p lockstep-conformance --bin seeds -- fuzz/target/seeds
 echo "built in $((SECONDS - started)) s"
 length=(-max_total_time="$seconds")
 [ -z "${FUZZ_RUNS:-}" ] || length=(-runs="$FUZZ_RUNS" -seed=1 -max_total_time=60)
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || mapfile -t targets < <(cargo fuzz list)
 for target in "${targets[@]}"; do
-  mkdir -p "fuzz/corpus/$target"
+  mkdir -p "fuzz/corpus/$target" "fuzz/target/seeds/$target" "fuzz/seeds/$target"
   log=$(mktemp)
-  if ! cargo fuzz run "${build[@]}" "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" -- \
+  if ! cargo fuzz run "${build[@]}" "$target" "fuzz/corpus/$target" "fuzz/seeds/$target" "fuzz/target/seeds/$target" -- \
     "${length[@]}" -timeout=5 -max_len=8192 -print_final_stats=1 >"$log" 2>&1; then
     cat "$log"
     exit 1

@@ -21,9 +21,12 @@ use std::sync::LazyLock;
 pub const NOW: u64 = 1_800_000_000;
 /// The client document that an honest host fetches.
 pub const DOCUMENT_URL: &str = "https://client.example/app.json";
+/// Where the keys of a client are fetched.
+const KEYS_URL: &str = "https://keys.example/jwks";
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const RESOURCE: &str = "https://as.example/mcp";
-const SECRET: &str = "a secret of the client";
+/// The secret of the client that has one.
+pub const SECRET: &str = "a secret of the client";
 
 /// Bytes that steer a host; when they are used up it is an honest one.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub struct World {
     records: BTreeMap<String, Record>,
     /// What a byte below 32 stands for in a request: tokens, codes, seals and other texts that cannot be guessed.
     words: BTreeMap<u8, String>,
+    /// A kind of record, and what the store gives for every one of it.
+    replaced: Option<(String, Vec<u8>)>,
 }
 
 /// What an exchange did on its way.
@@ -84,7 +89,7 @@ impl World {
     }
 
     fn with_history(format: &str, sign_in: &str) -> Self {
-        let key = PrivateJwk::generate(Algorithm::EdDsa, &[3; 32]).expect("EdDSA keys can be made");
+        let key = client_key();
         let public = Value::Object(key.public().to_map());
         let config = json!({
             "issuer": "https://as.example",
@@ -93,6 +98,7 @@ impl World {
             "clients": [
                 {"client_id": "public", "redirect_uris": ["http://127.0.0.1/cb", "https://c.example/cb?x=1"]},
                 {"client_id": "secret", "redirect_uris": ["https://c.example/cb"], "client_secret": SECRET, "introspects": true},
+                {"client_id": "fetched", "redirect_uris": ["https://c.example/cb"], "jwks_uri": KEYS_URL, "introspects": true},
                 {"client_id": "keyed", "redirect_uris": ["https://c.example/cb"], "jwks": {"keys": [public]}, "introspects": true},
             ],
             "registration": {"mode": "open"}, "access_token_format": format, "sign_in": sign_in, "several_resources": true,
@@ -101,7 +107,7 @@ impl World {
         let config = Config::parse(&config.to_string()).expect("a configuration that works");
         let ring = KeyRing::parse(&KeyRing::generate(NOW - 1000, &[5; 32]), "keys").expect("a ring that works");
         let server = AuthorizationServer::new(config, ring).expect("the two fit together");
-        let mut world = Self { server, records: BTreeMap::new(), words: BTreeMap::new() };
+        let mut world = Self { server, records: BTreeMap::new(), words: BTreeMap::new(), replaced: None };
         world.live(&key);
         world
     }
@@ -120,12 +126,15 @@ impl World {
         let Operated::Issued { token: personal, .. } = self.drive(step, &mut Tape(&[]), NOW).0.operated else {
             panic!("no personal token")
         };
-        let claims = json!({"iss": "keyed", "sub": "keyed", "aud": "https://as.example", "exp": NOW + 300, "iat": NOW, "jti": "1"});
+        let assertion = |client: &str| {
+            let claims = json!({"iss": client, "sub": client, "aud": "https://as.example", "exp": NOW + 300, "iat": NOW, "jti": "1"});
+            sign(key, "JWT", claims.to_string().as_bytes())
+        };
         let basic = lockstep_basic("secret", SECRET);
         for (byte, word) in [
             (5, VERIFIER.to_owned()),
             (6, personal),
-            (15, sign(key, "JWT", claims.to_string().as_bytes())),
+            (15, assertion("keyed")),
             (16, base64url(&sha256(&[VERIFIER.as_bytes()]))),
             (17, RESOURCE.to_owned()),
             (18, SECRET.replace(' ', "+")),
@@ -134,6 +143,7 @@ impl World {
             (21, DOCUMENT_URL.to_owned()),
             (22, basic),
             (23, "\u{a7}\u{202e}".to_owned()),
+            (29, assertion("fetched")),
         ] {
             self.words.insert(byte, word);
         }
@@ -176,6 +186,11 @@ impl World {
             self.words.insert(3, member(&second, "refresh_token"));
             self.words.insert(4, member(&second, "access_token"));
         }
+        // A third page, which nobody has answered yet.
+        let page = self.http(12, "GET", "/authorize", authorize);
+        let page = String::from_utf8(page.response.body).expect("a page is text");
+        self.words.insert(30, hidden(&page, "ticket"));
+        self.words.insert(31, hidden(&page, "seal"));
         let metadata =
             br#"{"redirect_uris":["https://r.example/cb"],"token_endpoint_auth_method":"client_secret_post"}"#;
         let registered = self.http(6, "POST", "/register", metadata);
@@ -233,6 +248,11 @@ impl World {
         expanded
     }
 
+    /// From now on the store gives `value` for every record of `kind`.
+    pub fn replace(&mut self, kind: &str, value: &[u8]) {
+        self.replaced = Some((format!("/{kind}/"), value.to_vec()));
+    }
+
     /// Answers every step as the tape says, and holds every step to what must be true of it.
     pub fn drive<E: Endpoint + std::fmt::Debug>(
         &mut self,
@@ -277,7 +297,13 @@ impl World {
 
     fn load(&self, key: &Key, tape: &mut Tape<'_>, way: &mut Way) -> Option<Record> {
         assert!(key.as_str().len() <= 128 && key.as_str().bytes().all(|byte| byte.is_ascii_graphic()));
-        let stored = self.records.get(key.as_str()).cloned();
+        let stored = match &self.replaced {
+            Some((kind, value)) if key.as_str().contains(kind.as_str()) => {
+                way.forged = true;
+                Some(Record { version: 7, value: value.clone(), expires_at: NEVER })
+            }
+            _ => self.records.get(key.as_str()).cloned(),
+        };
         let choice = tape.byte() % 16;
         way.forged |= (8..15).contains(&choice);
         let record = match choice {
@@ -368,8 +394,17 @@ pub fn document(url: &str) -> Value {
     json!({"client_id": url, "client_name": "App", "redirect_uris": ["https://client.example/cb", "http://127.0.0.1/cb"]})
 }
 
+/// The published keys of the client whose keys are fetched.
+fn keys() -> Value {
+    json!({"keys": [client_key().public().to_map()]})
+}
+
+fn client_key() -> PrivateJwk {
+    PrivateJwk::generate(Algorithm::EdDsa, &[3; 32]).expect("EdDSA keys can be made")
+}
+
 fn fetched(url: &str, tape: &mut Tape<'_>) -> Fetched {
-    let good = document(url).to_string().into_bytes();
+    let good = if url == KEYS_URL { keys() } else { document(url) }.to_string().into_bytes();
     let (status, body) = match tape.byte() % 8 {
         3 => return Fetched::OverBudget,
         4 => return Fetched::Failed("timeout".to_owned()),

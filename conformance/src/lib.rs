@@ -8,6 +8,8 @@
 )]
 
 pub mod exchange_properties;
+pub mod forged;
+pub mod parts;
 pub mod hostile;
 pub mod jose;
 pub mod values;
@@ -17,4 +19,5 @@ pub mod world;
 pub mod fixture;
 pub mod scenarios;
 pub mod replay;
+pub mod seeds;
 pub mod refusals_page;
