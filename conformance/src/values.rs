@@ -63,6 +63,8 @@ pub fn redirect_property(data: &[u8]) {
         (new.scheme(), new.host_str(), new.path(), new.query())
     );
     assert!(new.scheme() != "http" || matches!(new.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")));
+    let loopback = old.scheme() == "http" && matches!(old.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    assert_eq!((registered.is_loopback(), checked.is_loopback()), (loopback, loopback));
     assert!(registered.as_str() == requested || (new.scheme() == "http" && checked.is_loopback()));
 
     let before = new.query_pairs().count();

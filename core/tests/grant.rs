@@ -300,3 +300,20 @@ fn a_key_binding_of_a_later_version_is_kept() {
     let written: Value = serde_json::from_slice(&grant.revoked(NOON, moment.stamp, "test").encode().unwrap()).unwrap();
     assert_eq!(written["cnf"], json!({"jkt": "kept"}));
 }
+
+#[test]
+fn a_record_counts_its_generations_from_its_redemption() {
+    for (state, number, sound) in [
+        ("granted", 0, true),
+        ("granted", 1, false),
+        ("live", 0, false),
+        ("live", 1, true),
+        ("revoked", 0, true),
+        ("revoked", 1, true),
+    ] {
+        let mut record = record();
+        record["st"] = state.into();
+        record["g"]["n"] = number.into();
+        assert_eq!(Grant::decode(record.to_string().as_bytes()).is_some(), sound, "{state} {number}");
+    }
+}
