@@ -12,7 +12,7 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz fuzz-a-host docs clean
+.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
@@ -20,6 +20,7 @@ help:
 	@echo "make test    everything that must hold before a change lands"
 	@echo "make bench   side by side with the official SDK's own authorization server"
 	@echo "make prove   the slow proofs: longer fuzzing, licences, mutation"
+	@echo "make mutants mutation alone"
 
 # --- What the other targets stand on -----------------------------------------------------------------
 
@@ -98,6 +99,12 @@ prove:
 	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=120
 	bash conformance/formal/run.sh $(PYTHON) --prove
 	bash fuzz/prove.sh
+	$(MAKE) mutants
+
+# Hours on one processor. MUTATE="FILE..." takes some files alone, KEEP=1 goes on where a run was stopped.
+mutants:
+	bash conformance/mutation/run.sh $(MUTATE)
+	$(PYTHON) conformance/mutation/report.py
 
 clean:
 	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules

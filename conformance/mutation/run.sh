@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Mutants of the core: conformance/mutation/run.sh [FILE...]. Every change that cargo-mutants knows is made to the files,
+# one at a time, and some test has to fail. First the tests that are near are asked, then, about what is left, all of them.
+# Results are kept in .build/mutation/results, a folder a file; KEEP=1 leaves out the files that have some already.
+# Part K of N of the files: PART=K/N. No clean-up is needed after an interruption.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+version=27.1.0
+tool=$PWD/.build/cargo-mutants
+"$tool/bin/cargo-mutants" --version 2>/dev/null | grep -q " $version\$" ||
+  cargo install --quiet --locked cargo-mutants --version "$version" --root "$tool"
+export PATH=$tool/bin:$PATH PROPTEST_RNG_SEED=1 CARGO_TERM_COLOR=never
+# A mutant that never stops allocating must not take the machine with it.
+ulimit -v 16000000
+results=$PWD/.build/mutation/results
+part=${PART:-0/1}
+
+# The mutants are made in a copy, whose builds are kept: what does not change is compiled once.
+tree=$PWD/.build/mutation/tree-${part%/*}
+mkdir -p "$tree"
+git ls-files -z --cached --others --exclude-standard core conformance bench/core bindings-python/Cargo.toml \
+  bindings-python/src docs fuzz Cargo.toml Cargo.lock | while IFS= read -r -d '' file; do
+  [ -f "$file" ] || continue
+  cmp -s "$file" "$tree/$file" || { mkdir -p "$tree/$(dirname "$file")" && cp "$file" "$tree/$file"; }
+done
+# `cargo test` arguments of the three rounds. The integration tests that read the source itself would notice any change.
+shared=(--locked --profile mutants)
+values=(--lib --test=values --test=faults --test=grant --test=tokens --test=jose_known_answers --test=jose_faults)
+vectors=(--test=vectors)
+rest=("${values[@]}" --test=vectors --test=flows --test=review --test=exchanges --test=parts --test=seeds)
+both=(--package lockstep-oauth --package lockstep-conformance)
+(cd "$tree" && cargo test "${shared[@]}" "${both[@]}" "${rest[@]}" --quiet >/dev/null)
+(cd "$tree" && cargo test "${shared[@]}" --package lockstep-oauth "${values[@]}" --quiet >/dev/null)
+
+mutate() { # FILE ROUND PACKAGES ARGUMENT... [-- TEST ARGUMENT...]
+  local file=$1 round=$2 packages=$3 out=$results/${1//\//.} arguments=() flags=()
+  shift 3
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do arguments+=("--cargo-arg=$1") && shift; done
+  for package in $packages; do flags+=(--test-package "$package"); done
+  (cd "$tree" && cargo mutants --in-place --baseline skip --profile mutants --package lockstep-oauth --file "$file" \
+    "${flags[@]}" --cargo-arg=--locked "${arguments[@]}" --timeout 60 --output "$out" --iterate --no-times --level warn \
+    -- "$@" >"$out/$round.log" 2>&1) || [ $? -eq 2 ] || [ $? -eq 3 ] || { cat "$out/$round.log" && exit 1; }
+  cp "$out/mutants.out/outcomes.json" "$out/$round.json"
+}
+
+files=("$@")
+if [ ${#files[@]} -eq 0 ]; then
+  mapfile -t files < <(cd "$tree" && cargo mutants --package lockstep-oauth --list-files | awk -v k="${part%/*}" -v n="${part#*/}" 'NR % n == k')
+fi
+for round in ${ROUNDS:-near all}; do
+  for file in "${files[@]}"; do
+    out=$results/${file//\//.}
+    [ -z "${KEEP:-}" ] || [ ! -f "$out/$round.json" ] || continue
+    if [ "$round" = all ]; then
+      mutate "$file" all "lockstep-conformance lockstep-oauth" "${rest[@]}"
+    else
+      rm -rf "$out" && mkdir -p "$out"
+      case $file in
+      core/src/authorization_server/* | core/src/protected_resource/* | core/src/exchange.rs | core/src/grant*)
+        mutate "$file" near "lockstep-conformance lockstep-oauth" "${vectors[@]}" -- -- every_vector ;;
+      *) mutate "$file" near lockstep-oauth "${values[@]}" ;;
+      esac
+    fi
+    echo "$file, $round: $(grep -c . "$out/mutants.out/missed.txt" || true) missed"
+  done
+done
