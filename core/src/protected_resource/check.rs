@@ -9,7 +9,7 @@ use crate::authorization_server::rule::{Answer, Ending, Pause, Scene};
 use crate::crypto;
 use crate::exchange::{Act, Endpoint, Facts, Rule};
 use crate::grant::Grant;
-use crate::http::{Form, HttpRequest, QUERY_BYTES};
+use crate::http::{Form, QUERY_BYTES};
 use crate::question::{Decision, Question};
 use crate::refusal::{self, Refusal};
 use crate::store::NEVER;
@@ -258,24 +258,13 @@ fn read(request: &CheckRequest) -> Result<&str, &'static Refusal> {
     if token.is_empty() || token.len() > BEARER_BYTES || !token.bytes().all(fits) {
         return Err(&refusal::BEARER_MALFORMED);
     }
-    if !request.query.is_empty() && request.query.windows(12).any(|window| window == b"access_token") {
+    if !request.query.is_empty() {
         let form = Form::parse(&request.query, QUERY_BYTES).unwrap_or_default();
         if form.one("access_token") != Ok(None) {
             return Err(&refusal::BEARER_SEVERAL);
         }
     }
     Ok(token)
-}
-
-impl From<&HttpRequest> for CheckRequest {
-    fn from(request: &HttpRequest) -> Self {
-        Self {
-            headers: request.headers.clone(),
-            query: request.query.clone(),
-            peer: request.peer.clone(),
-            ..Self::default()
-        }
-    }
 }
 
 impl Endpoint for CheckExchange {

@@ -1,0 +1,41 @@
+//! Limits at their last byte and the one behind it, and readings that only a rare spelling shows.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+use lockstep_conformance::hostile::{NOW, Tape, World, env};
+use lockstep_oauth::authorization_server::Answer;
+use lockstep_oauth::protected_resource::{CheckRequest, Checked};
+
+fn check(world: &World, header: &[u8], query: &[u8]) -> Checked {
+    let headers = vec![("authorization".to_owned(), world.expand(header))];
+    let request = CheckRequest { headers, query: world.expand(query), ..CheckRequest::default() };
+    let step = world.server.check(request, env(NOW, 9));
+    world.clone().drive(step, &mut Tape::split(&[], 0).0, NOW).0
+}
+
+fn refused(checked: Checked) -> &'static str {
+    match checked {
+        Checked::Refused(Answer { refusal: Some(id), .. }) => id,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[test]
+fn a_bearer_token_has_at_most_16_kib() {
+    let world = World::new(0);
+    for (length, id) in [(16 * 1024, "bearer.invalid"), (16 * 1024 + 1, "bearer.malformed")] {
+        let header = [&b"Bearer "[..], &vec![b'a'; length]].concat();
+        assert_eq!(refused(check(&world, &header, b"")), id, "{length}");
+    }
+}
+
+#[test]
+fn a_token_in_the_query_is_seen_however_its_name_is_spelled() {
+    let world = World::new(0);
+    for query in [&b"access_token=x"[..], b"a=b&access_token=x", b"access%5Ftoken=x", b"access_token=x&access_token=y"]
+    {
+        assert_eq!(refused(check(&world, b"Bearer \x04", query)), "bearer.several", "{}", query.escape_ascii());
+    }
+    for query in [&b""[..], b"access_token=", b"access_token", b"token=x", b"q=access_token", b"%"] {
+        assert!(matches!(check(&world, b"Bearer \x04", query), Checked::Allowed(_)), "{}", query.escape_ascii());
+    }
+}
