@@ -25,9 +25,9 @@ git ls-files -z --cached --others --exclude-standard core conformance bench/core
 done
 # `cargo test` arguments of the three rounds. The integration tests that read the source itself would notice any change.
 shared=(--locked --profile mutants)
-values=(--lib --test=values --test=faults --test=grant --test=tokens --test=jose_known_answers --test=jose_faults)
+values=(--lib --test=values --test=faults --test=grant --test=tokens --test=jose_known_answers --test=jose_faults --test=jose_limits)
 vectors=(--test=vectors)
-rest=("${values[@]}" --test=vectors --test=flows --test=review --test=exchanges --test=parts --test=seeds)
+rest=("${values[@]}" --test=vectors --test=flows --test=review --test=exchanges --test=parts --test=seeds --test=limits)
 both=(--package lockstep-oauth --package lockstep-conformance)
 (cd "$tree" && cargo test "${shared[@]}" "${both[@]}" "${rest[@]}" --quiet >/dev/null)
 (cd "$tree" && cargo test "${shared[@]}" --package lockstep-oauth "${values[@]}" --quiet >/dev/null)

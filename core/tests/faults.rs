@@ -114,3 +114,13 @@ fn a_table_knows_whether_it_is_empty() {
     let counted: Vec<_> = tables.iter().flatten().map(|table| (table.len(), table.is_empty())).collect();
     assert_eq!(counted, [(0, true), (1, false)]);
 }
+
+/// Hosts size their buffers, columns and proxies by these.
+#[test]
+fn the_limits_are_what_the_pages_say() {
+    use lockstep_oauth::{http, jose, store, token};
+    assert_eq!((http::BODY_BYTES, http::QUERY_BYTES), (65_536, 16_384));
+    assert_eq!((http::FORM_PARAMETERS, http::FORM_NAME_BYTES), (100, 128));
+    assert_eq!((store::GRANT_BYTES, store::RECORD_BYTES), (8_192, 65_536));
+    assert_eq!((jose::TOKEN_BYTES, jose::SET_BYTES, jose::SET_KEYS, token::TOKEN_BYTES), (16_384, 65_536, 100, 512));
+}
