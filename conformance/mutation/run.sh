@@ -58,7 +58,7 @@ for round in ${ROUNDS:-near all}; do
     else
       rm -rf "$out" && mkdir -p "$out"
       case $file in
-      core/src/authorization_server/* | core/src/protected_resource/* | core/src/exchange.rs | core/src/grant*)
+      core/src/authorization_server/* | core/src/protected_resource/* | core/src/exchange.rs | core/src/grant* | core/src/token.rs)
         mutate "$file" near "lockstep-conformance lockstep-oauth" "${vectors[@]}" -- -- every_vector ;;
       *) mutate "$file" near lockstep-oauth "${values[@]}" ;;
       esac

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 
 /// The longest text that is read as a token, in bytes.
 pub const TOKEN_BYTES: usize = 512;
-const FIXED_BYTES: usize = 1 + 1 + 8 + 16 + 16 + 4 + 1 + 8 + 8;
+/// Room for all of a body but the client and the proof.
+const FIXED_BYTES: usize = 63;
 const PROOF_BYTES: usize = 32;
 const HAS_CLIENT_KEY: u8 = 1;
 
