@@ -7,7 +7,7 @@ use lockstep_oauth::json::JsonFault;
 use lockstep_oauth::pkce::PkceFault;
 use lockstep_oauth::redirect::RedirectFault;
 use lockstep_oauth::resource::{ResourceTable, ResourceTableFault};
-use lockstep_oauth::scope::ScopeFault;
+use lockstep_oauth::scope::{ScopeFault, Scopes};
 use lockstep_oauth::uri::{Uri, UriFault};
 use std::collections::BTreeSet;
 
@@ -105,6 +105,9 @@ fn every_fault_is_told_in_its_own_words() {
 fn what_is_read_prints_as_it_was_spelled() {
     let text = "https://h.example:8443/a?b=c";
     assert_eq!(Uri::parse(text).map(|uri| uri.to_string()), Ok(text.to_owned()));
+    let scopes = Scopes::parse("b a").unwrap_or_default();
+    let names: Vec<String> = (&scopes).into_iter().map(ToString::to_string).collect();
+    assert_eq!((scopes.to_string(), names), ("b a".to_owned(), vec!["b".to_owned(), "a".to_owned()]));
     assert_eq!(Misuse::new("scopes.0", "no name").to_string(), "scopes.0: no name");
 }
 
