@@ -1,6 +1,6 @@
 //! What an end means, and whether it may be.
 
-use crate::plan::ACCESS_SECONDS;
+use crate::plan::{ACCESS_SECONDS, CODE_SECONDS};
 use crate::request::{Purpose, proven, signed};
 use crate::run::Run;
 use crate::session::{CLIENTS, HERE};
@@ -41,7 +41,13 @@ impl Run<'_> {
         let now = self.now;
         let steady = !self.plan.clock_jump;
         match purpose {
+            Purpose::Approve { ticket, own: true } => {
+                self.witness.tickets[ticket].first_answer.get_or_insert(now);
+                false
+            }
             Purpose::Redeem { code, own, verified } => {
+                let asked_at = self.witness.tickets[self.witness.codes[code].ticket].first_answer.unwrap_or(now);
+                let fresh = (now - asked_at) / 1000 + 2 * self.plan.skew + 2 < CODE_SECONDS;
                 let code = &mut self.witness.codes[code];
                 (code.uses, code.running) = (code.uses + u32::from(own && verified), code.running + 1);
                 let first = code.uses == 1;
@@ -54,7 +60,7 @@ impl Run<'_> {
                     let raced = first || since + 2 * self.plan.skew + 1 < self.plan.race();
                     self.witness.families[code.family].threatened |= !waiting || !raced;
                 }
-                waiting && first && steady && !self.witness.families[code.family].threatened
+                waiting && first && fresh && steady && !self.witness.families[code.family].threatened
             }
             Purpose::Refresh { token: place, own, .. } => {
                 let token = &mut self.witness.refreshes[place];
@@ -147,7 +153,7 @@ impl Run<'_> {
             Purpose::Authorize => {
                 if let (Ended::Http(answer), Some(session), 200) = (&ended, self.exchanges[number].waiting, status) {
                     let form = (hidden(answer, "ticket"), hidden(answer, "seal"));
-                    self.witness.tickets.push(Ticket { session, form, family: None });
+                    self.witness.tickets.push(Ticket { session, form, first_answer: None, family: None });
                 }
                 Ok(())
             }
@@ -244,6 +250,8 @@ impl Run<'_> {
         let (family, uses) = (self.witness.codes[code].family, self.witness.codes[code].uses);
         if answer.response.status != 200 {
             self.ended_by(family, answer);
+            let spent = self.witness.codes[code].spent;
+            self.race(number, spent, answer)?;
             let threatened = self.witness.families[family].threatened || uses > 1;
             let promised = self.exchanges[number].promised && !threatened;
             return holds(!promised, "an_honest_client_is_never_locked_out", || {
@@ -276,6 +284,8 @@ impl Run<'_> {
         let family = self.witness.refreshes[token].family;
         if answer.response.status != 200 {
             self.ended_by(family, answer);
+            let spent = self.witness.refreshes[token].spent;
+            self.race(number, spent, answer)?;
             let strict = self.plan.window() == 0 && self.witness.refreshes[token].uses > 1;
             let replayed = refusal(ended) == "client.assertion.replayed";
             let promised = self.exchanges[number].promised && !self.witness.families[family].threatened;
@@ -339,6 +349,23 @@ impl Run<'_> {
         if answer.refusal.is_some_and(|refusal| revoked.contains(&refusal)) {
             self.witness.families[family].dead.get_or_insert(self.happened);
             self.log(|| format!("family F{family} has ended"));
+        }
+    }
+
+    /// What found its code or token current ends nothing: it lost a race.
+    fn race(&self, number: usize, spent: Option<u64>, answer: &Answer) -> Result<(), Violation> {
+        let ended = matches!(answer.refusal, Some("token.code.reused" | "token.refresh.reused"));
+        let current = spent.zip(self.exchanges[number].loaded).is_some_and(|(spent, loaded)| loaded < spent);
+        holds(!ended || !current, "a_race_ends_nothing", || format!("x{number} lost a race and ended the grant"))
+    }
+
+    /// An exchange has written its grant: its code or token is spent.
+    pub fn wrote(&mut self, number: usize) {
+        let happened = self.happened;
+        match self.exchanges[number].purpose {
+            Purpose::Redeem { code, .. } => _ = self.witness.codes[code].spent.get_or_insert(happened),
+            Purpose::Refresh { token, .. } => _ = self.witness.refreshes[token].spent.get_or_insert(happened),
+            _ => {}
         }
     }
 

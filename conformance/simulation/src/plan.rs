@@ -24,6 +24,9 @@ pub const POLICIES: [(u64, Option<u64>, u64); 5] =
 /// Life of an access token, in seconds.
 pub const ACCESS_SECONDS: u64 = 300;
 
+/// Life of a code, in seconds.
+pub const CODE_SECONDS: u64 = 60;
+
 /// The configuration of a policy.
 pub fn config(policy: usize) -> Value {
     let (window, budget, race) = POLICIES[policy];
@@ -32,6 +35,7 @@ pub fn config(policy: usize) -> Value {
     key_clients(&mut config);
     fixture::put_client(&mut config, "signer", "redirect_uris", json!([REDIRECT]));
     fixture::put(&mut config, "access_seconds", json!(ACCESS_SECONDS));
+    fixture::put(&mut config, "code_seconds", json!(CODE_SECONDS));
     fixture::put(&mut config, "retry_window_seconds", json!(window));
     fixture::put(&mut config, "code_race_seconds", json!(race));
     if let Some(budget) = budget {

@@ -90,6 +90,8 @@ pub struct Exchange {
     pub arrived: u64,
     /// When it arrived, in milliseconds.
     pub arrived_at: u64,
+    /// When it first loaded something, as a number of events.
+    pub loaded: Option<u64>,
     /// Whether the client was promised success when it arrived.
     pub promised: bool,
     /// How many commits did not succeed.
@@ -121,6 +123,7 @@ impl Exchange {
             running: None,
             arrived: 0,
             arrived_at: 0,
+            loaded: None,
             promised: false,
             failures: 0,
             conflicts: 0,

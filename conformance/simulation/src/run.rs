@@ -41,8 +41,8 @@ pub enum Event {
     Steal,
     /// Somebody ends something.
     Ending,
-    /// A write that was thought lost lands.
-    Land(Write),
+    /// A write of an exchange, which was thought lost, lands.
+    Land(usize, Write),
     /// A broken store loses a write that it had acknowledged.
     Lose(String, Option<Record>),
     /// A host loses everything it was doing, and starts again.
@@ -195,8 +195,11 @@ impl<'a> Run<'a> {
             Event::Wake(..) => {}
             Event::Steal => self.steal(),
             Event::Ending => self.end_something(),
-            Event::Land(write) => {
+            Event::Land(number, write) => {
                 let landed = self.store.commit(&write, self.plan.defect) == Committed::Committed;
+                if landed && write.key.as_str().contains("/grant/") {
+                    self.wrote(number);
+                }
                 let what = if landed { "late write landed" } else { "late write found another version" };
                 self.coverage.reached(what);
                 self.log(|| what.to_owned());
@@ -313,6 +316,7 @@ impl<'a> Run<'a> {
     fn give(&mut self, number: usize, running: &Running) -> Given {
         match running.waiting() {
             Waiting::Load(keys) => {
+                self.exchanges[number].loaded.get_or_insert(self.happened);
                 self.exchanges[number].keys.extend(keys.iter().map(|key| key.as_str().to_owned()));
                 if self.random.chance(self.plan.failed_loads) {
                     self.coverage.reached("load failed");
@@ -329,7 +333,7 @@ impl<'a> Run<'a> {
                 let (committed, what) = match fate {
                     Fate::Later => {
                         let at = self.now + self.random.between(1, 3 * self.plan.latency);
-                        self.schedule(at, Event::Land(write.clone()));
+                        self.schedule(at, Event::Land(number, write.clone()));
                         (Committed::Unknown, "unknown, written later")
                     }
                     Fate::Answered(Committed::Conflict) if fits => (Committed::Conflict, "conflict without reason"),
@@ -340,6 +344,10 @@ impl<'a> Run<'a> {
                     }
                     Fate::Answered(Committed::Committed) => (Committed::Committed, "committed"),
                 };
+                let written = self.store.load(std::slice::from_ref(&write.key)) != before;
+                if written && write.key.as_str().contains("/grant/") {
+                    self.wrote(number);
+                }
                 if self.plan.defect == Defect::LosesWrites
                     && committed == Committed::Committed
                     && self.random.chance(150)

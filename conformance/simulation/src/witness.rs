@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The invariants, by name.
-pub const INVARIANTS: [&str; 12] = [
+pub const INVARIANTS: [&str; 13] = [
     "one_code_one_family",
     "one_current_generation",
     "nothing_lives_after_revocation",
@@ -11,6 +11,7 @@ pub const INVARIANTS: [&str; 12] = [
     "only_for_its_client",
     "a_ticket_once",
     "an_assertion_once",
+    "a_race_ends_nothing",
     "an_honest_client_is_never_locked_out",
     "a_fresh_token_opens",
     "no_server_error_without_a_fault",
@@ -39,6 +40,8 @@ pub struct Ticket {
     pub session: usize,
     /// The sealed ticket and the form's seal.
     pub form: (String, String),
+    /// When the first answer to it arrived, in milliseconds.
+    pub first_answer: Option<u64>,
     /// Its family, once there is one.
     pub family: Option<usize>,
 }
@@ -69,8 +72,12 @@ pub struct Family {
 pub struct Code {
     /// The code itself.
     pub text: String,
+    /// Its page.
+    pub ticket: usize,
     /// Its family.
     pub family: usize,
+    /// When its redemption was written, as a number of events.
+    pub spent: Option<u64>,
     /// How many answers gave tokens for it.
     pub redeemed: u32,
     /// How many redemptions of it are under way.
@@ -100,6 +107,8 @@ pub struct Token {
     pub uses: u32,
     /// When the first one did, in milliseconds.
     pub first_use: Option<u64>,
+    /// When its successor was written, as a number of events.
+    pub spent: Option<u64>,
     /// When its own revocation was acknowledged.
     pub dead: Option<u64>,
 }
@@ -134,7 +143,16 @@ impl Witness {
         self.families.push(family());
         let family = self.families.len() - 1;
         self.tickets[ticket].family = Some(family);
-        self.codes.push(Code { text: text.to_owned(), family, redeemed: 0, running: 0, uses: 0, first_use: None });
+        self.codes.push(Code {
+            text: text.to_owned(),
+            ticket,
+            family,
+            spent: None,
+            redeemed: 0,
+            running: 0,
+            uses: 0,
+            first_use: None,
+        });
         Ok(self.codes.len() - 1)
     }
 
@@ -160,6 +178,7 @@ impl Witness {
             running: 0,
             uses: 0,
             first_use: None,
+            spent: None,
             dead: None,
         });
         self.names.insert(text.to_owned(), tokens.len() - 1);
