@@ -112,7 +112,7 @@ impl Reference {
             return Err(Outcome::Refused(faults));
         }
         let current = self.grants[grant].generation;
-        // Two uses further apart than the window are a reuse (section 5); a window of 0 repeats nothing at all.
+        // Two uses further apart than the window are a reuse; a window of 0 repeats nothing at all.
         let window = self.policy.retry_window_seconds;
         let windowed = window > 0 && self.time(grant) <= current.issued_at + window;
         let repeats = generation + 1 == current.number

@@ -23,7 +23,7 @@ pub fn vector(run: &Run<'_>, id: &str, title: &str, why: &str) -> Option<Vector>
     whole.then(|| Vector {
         id: id.to_owned(),
         title: title.to_owned(),
-        spec: vec!["DESIGN §5".to_owned()],
+        spec: vec!["I1 to I6".to_owned()],
         why: why.to_owned(),
         exchanges,
         order,

@@ -219,7 +219,7 @@ impl Run<'_> {
         let Some(assertion) = self.exchanges[number].assertion.filter(|_| accepted) else { return Ok(()) };
         self.witness.assertions[assertion].1 += 1;
         let times = self.witness.assertions[assertion].1;
-        let fell_back = self.fell_back;
+        let fell_back = self.fell_back.is_some();
         holds(times == 1 || fell_back, "an_assertion_once", || {
             format!("x{number}: assertion {assertion} for the {times}th time")
         })
@@ -237,8 +237,11 @@ impl Run<'_> {
         }
         let (keys, approved) = (self.exchanges[number].keys.clone(), self.happened);
         let threatened = self.signing_out.contains(&self.sessions[session].person);
-        let family =
-            Family { session, scopes, keys, approved, threatened, spoiled: false, dead: None, fell_back: false };
+        // It may have read what was lost before it was approved: a sign-out whose number then comes again.
+        let loaded = self.exchanges[number].loaded.unwrap_or_default();
+        let fell_back = self.fell_back.as_ref().is_some_and(|(at, key)| loaded < *at && keys.contains(key));
+        let threatened = threatened || fell_back;
+        let family = Family { session, scopes, keys, approved, threatened, spoiled: false, dead: None, fell_back };
         let code = self.witness.coded(ticket, &text, || family)?;
         self.coverage.reached(if code == known { "approval" } else { "approval repeated" });
         self.log(|| format!("x{number}: code C{code} for page T{ticket}"));

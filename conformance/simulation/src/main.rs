@@ -6,6 +6,7 @@ use lockstep_simulation::dump::vector;
 use lockstep_simulation::plan::Defect;
 use lockstep_simulation::run::{Run, Servers};
 use lockstep_simulation::simulate;
+use lockstep_simulation::witness::INVARIANTS;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -99,10 +100,8 @@ fn many(servers: &Servers, arguments: &Arguments) -> ExitCode {
     }
     let seconds = started.elapsed().as_secs_f64();
     let rate = f64::from(u32::try_from(arguments.seeds).unwrap_or(u32::MAX)) / seconds;
-    println!(
-        "{} seeds, {exchanges} exchanges, {seconds:.1} s, {rate:.0} seeds/s; every invariant held",
-        arguments.seeds
-    );
+    println!("every invariant held: {}", INVARIANTS.join(", "));
+    println!("{} seeds, {exchanges} exchanges, {seconds:.1} s, {rate:.0} seeds/s", arguments.seeds);
     let missing = coverage.missing();
     if arguments.seeds >= 300 && !missing.is_empty() {
         println!("never reached: {missing:?}");

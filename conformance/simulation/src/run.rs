@@ -94,8 +94,8 @@ pub struct Run<'a> {
     pub witness: Witness,
     /// Who has asked to be signed out everywhere.
     pub signing_out: BTreeSet<usize>,
-    /// Whether the store has lost a write.
-    pub fell_back: bool,
+    /// When the store lost a write, as a number of events, and of which key.
+    pub fell_back: Option<(u64, String)>,
     /// What was reached.
     pub coverage: Coverage,
     /// What happened, as lines, when it is told.
@@ -126,7 +126,7 @@ impl<'a> Run<'a> {
             exchanges: Vec::new(),
             witness: Witness::default(),
             signing_out: BTreeSet::new(),
-            fell_back: false,
+            fell_back: None,
             coverage: Coverage::default(),
             story: told.then(Vec::new),
             order: Vec::new(),
@@ -212,7 +212,7 @@ impl<'a> Run<'a> {
             Event::FailOver => {
                 if let Some(key) = self.store.fall_back() {
                     self.witness.fell_back(&key);
-                    self.fell_back = true;
+                    self.fell_back = Some((self.happened, key.clone()));
                     self.coverage.reached("fail-over lost a write");
                     self.log(|| format!("fail-over: the last write, of {key}, is lost"));
                 }

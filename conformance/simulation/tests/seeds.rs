@@ -8,6 +8,7 @@ use lockstep_simulation::dump::vector;
 use lockstep_simulation::plan::Defect;
 use lockstep_simulation::run::{Run, Servers};
 use lockstep_simulation::simulate;
+use lockstep_simulation::witness::INVARIANTS;
 use std::collections::BTreeMap;
 
 /// How many seeds: `SIMULATION_SEEDS`, or a few hundred.
@@ -33,6 +34,7 @@ fn noticed(defect: Defect) -> BTreeMap<&'static str, u64> {
     let (servers, mut noticed) = (Servers::new(), BTreeMap::new());
     for seed in 0..60 {
         if let Some(violation) = simulate(&servers, seed, defect).violation {
+            assert!(INVARIANTS.contains(&violation.invariant), "{violation:?}");
             noticed.entry(violation.invariant).or_insert(seed);
         }
     }
