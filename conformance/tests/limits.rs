@@ -4,6 +4,7 @@
 use lockstep_conformance::hostile::{NOW, Tape, World, env};
 use lockstep_oauth::authorization_server::Answer;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
+use serde_json::Value;
 
 fn check(world: &World, header: &[u8], query: &[u8]) -> Checked {
     let headers = vec![("authorization".to_owned(), world.expand(header))];
@@ -37,5 +38,17 @@ fn a_token_in_the_query_is_seen_however_its_name_is_spelled() {
     }
     for query in [&b""[..], b"access_token=", b"access_token", b"token=x", b"q=access_token", b"%"] {
         assert!(matches!(check(&world, b"Bearer \x04", query), Checked::Allowed(_)), "{}", query.escape_ascii());
+    }
+}
+
+#[test]
+fn narrowing_to_any_one_scope_leaves_that_one_alone() {
+    for (asked, given) in [("a", "a"), ("b", "b"), ("a+b", "a b"), ("b+a", "a b")] {
+        let mut world = World::new(0);
+        let form = format!("grant_type=refresh_token&client_id=public&refresh_token=\x03&scope={asked}");
+        let step = world.server.handle(world.request("POST", "/token", form.as_bytes(), 7), env(NOW, 9));
+        let (answer, _) = world.drive(step, &mut Tape::split(&[], 0).0, NOW);
+        let body: Value = serde_json::from_slice(&answer.response.body).unwrap();
+        assert_eq!(body["scope"], given, "{asked}: {body}");
     }
 }
