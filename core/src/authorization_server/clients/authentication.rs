@@ -168,7 +168,6 @@ fn prove(scene: &Scene, facts: &mut Facts, presented: &Presented) -> Result<Veri
     };
     match (&client.authentication, &presented.proof) {
         (Authentication::None, Proof::None) => Ok(VerifiedClient { client, spend: None }),
-        (Authentication::None, _) => wrong(facts, &refusal::CLIENT_METHOD),
         (Authentication::Secret(expected), Proof::SecretHash(hash)) => {
             if crate::secret::same(expected, hash) {
                 Ok(VerifiedClient { client, spend: None })
