@@ -1,5 +1,5 @@
 //! Limits at their last byte and the one behind it, and readings that only a rare spelling shows.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::hostile::{NOW, Tape, World, env};
 use lockstep_oauth::authorization_server::Answer;

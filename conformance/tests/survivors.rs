@@ -5,7 +5,7 @@ use lockstep_conformance::fixture::{
     body, hidden, introspect, manage, put, redeem, redirected, refresh, register, revoke, tokens,
 };
 use lockstep_conformance::world::World;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Invariant 4: whoever found their token repeatable once may lose a race, and revokes nothing.
 #[test]
@@ -81,4 +81,18 @@ fn a_ticket_of_exactly_8_kib_can_be_approved() {
     let approved = world.consent(&page, &[]);
     assert!(redirected(&approved, "code").is_some(), "{:?}", approved.refusal);
     assert_eq!(World::new().authorize(&[&state(letters + 1)]).refusal, Some("authorize.too_large"));
+}
+
+#[test]
+fn a_signed_token_dies_with_its_key_to_the_second() {
+    let mut world = World::with(|config| put(config, "access_token_format", json!("jwt")));
+    let own = world.connect();
+    let end = world.now + 10;
+    let mut ring: Value = serde_json::from_str(world.keys()).unwrap();
+    ring["jwt"][0]["verifies_until"] = end.into();
+    world.rekey(ring.to_string());
+    world.wait(9);
+    assert_eq!(world.introspected(&own.access)["active"], true);
+    world.wait(1);
+    assert_eq!((world.now, world.introspected(&own.access)["active"].clone()), (end, false.into()));
 }
