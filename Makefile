@@ -12,14 +12,14 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve test prove bench rust python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
+.PHONY: help demo serve test prove bench rust model faults model-pages python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
 	@echo "make serve   leave the example server running for a browser"
 	@echo "make test    everything that must hold before a change lands"
 	@echo "make bench   side by side with the official SDK's own authorization server"
-	@echo "make prove   the slow proofs: longer fuzzing, licences, mutation"
+	@echo "make prove   the slow proofs: larger worlds, longer fuzzing, licences, mutation"
 	@echo "make mutants mutation alone"
 
 # --- What the other targets stand on -----------------------------------------------------------------
@@ -53,7 +53,7 @@ demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp
 serve: $(BUILD)/wheel.stamp
 	$(PY) examples/demo.py --serve
 
-test: rust python vectors formal blackbox official browser demo fuzz-a-host fuzz
+test: rust model faults python vectors formal blackbox official browser demo fuzz-a-host fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -61,6 +61,25 @@ rust:
 	cargo clippy --quiet --workspace --all-targets --locked -- -D warnings
 	PROPTEST_RNG_SEED=1 cargo test --quiet --workspace --locked --exclude lockstep-oauth-python
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --no-deps --locked -p lockstep-oauth
+
+# A workspace of its own, so that `--cfg lockstep_model` and the checker stay there.
+MODEL := cd conformance/model && cargo run --quiet --release --locked --
+
+model:
+	cd conformance/model && cargo fmt --check && cargo clippy --quiet --release --all-targets --locked -- -D warnings
+	$(MODEL) check
+	$(MODEL) page $(CURDIR)/docs/PROOFS.md --check
+
+# A copy of the workspace with every fault behind a switch; each must break a law. `make model-pages` writes both pages anew.
+FAULTS = $(MODEL) plant ../../$(BUILD)/faults && cd ../../$(BUILD)/faults/conformance/model \
+	&& cargo run --quiet --release --locked --target-dir $(CURDIR)/conformance/model/target -- faults $(CURDIR)/docs/FAULTS.md
+
+faults:
+	$(FAULTS) --check
+
+model-pages:
+	$(MODEL) page $(CURDIR)/docs/PROOFS.md
+	$(FAULTS)
 
 python: $(BUILD)/wheel.stamp
 	cd bindings-python && $(PY) -m pytest tests
@@ -94,6 +113,7 @@ bench: $(BUILD)/wheel.stamp
 	bash bench/run.sh $(PY)
 
 prove:
+	$(MODEL) check large
 	REFERENCE_JOURNEYS=20000 cargo test --quiet --locked -p lockstep-reference --test journeys
 	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds 100000
 	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=120
@@ -107,4 +127,4 @@ mutants:
 	$(PYTHON) conformance/mutation/report.py
 
 clean:
-	rm -rf $(BUILD) target fuzz/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules
+	rm -rf $(BUILD) target fuzz/target conformance/model/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules

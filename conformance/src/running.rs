@@ -13,6 +13,7 @@ use serde_json::Value;
 
 /// An exchange between two steps, or at its end.
 #[derive(Debug)]
+#[cfg_attr(lockstep_model, derive(Clone, PartialEq, Eq, Hash))]
 pub enum Running {
     /// A request to the authorization server.
     Http(Step<HttpExchange>),
