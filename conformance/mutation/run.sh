@@ -51,8 +51,8 @@ files=("$@")
 if [ ${#files[@]} -eq 0 ]; then
   mapfile -t files < <(cd "$tree" && cargo mutants --package lockstep-oauth --exclude 'core/src/generators/*' --list-files | awk -v k="${part%/*}" -v n="${part#*/}" 'NR % n == k')
 fi
-for round in ${ROUNDS:-near all}; do
-  for file in "${files[@]}"; do
+for file in "${files[@]}"; do
+  for round in ${ROUNDS:-near all}; do
     out=$results/${file//\//.}
     [ -z "${KEEP:-}" ] || [ ! -f "$out/$round.json" ] || continue
     if [ "$round" = all ]; then

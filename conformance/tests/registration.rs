@@ -1,7 +1,7 @@
 //! What client metadata may say, member by member, at each limit and behind it.
 #![allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
-use lockstep_conformance::fixture::{body, manage, put, register};
+use lockstep_conformance::fixture::{body, client_key, manage, put, register};
 use lockstep_conformance::world::World;
 use serde_json::{Value, json};
 
@@ -111,5 +111,30 @@ fn a_management_token_is_a_bearer_token() {
         token.to_owned(),
     ] {
         assert_eq!(with(header.clone()), 401, "{header}");
+    }
+}
+
+#[test]
+fn keys_mean_private_key_jwt_and_must_all_be_usable() {
+    let method = |member: Value| {
+        let mut metadata = json!({"redirect_uris": ["https://client.example/cb"]});
+        metadata.as_object_mut().unwrap().extend(member.as_object().unwrap().clone());
+        let answer = open().send(register(&metadata));
+        (answer.response.status == 201).then(|| body(&answer)["token_endpoint_auth_method"].clone())
+    };
+    let good = Value::Object(client_key(1).public().to_map());
+    let unusable = json!({"kty": "EC", "crv": "P-384", "x": "AA", "y": "AA"});
+    assert_eq!(method(json!({})), Some(json!("client_secret_basic")));
+    assert_eq!(method(json!({"jwks": {"keys": [good]}})), Some(json!("private_key_jwt")));
+    assert_eq!(method(json!({"jwks_uri": "https://client.example/keys"})), Some(json!("private_key_jwt")));
+    for refused in [
+        json!({"jwks": {"keys": []}}),
+        json!({"jwks": {"keys": [good, unusable]}}),
+        json!({"jwks": {"keys": [good]}, "jwks_uri": "https://client.example/keys"}),
+        json!({"jwks_uri": "http://client.example/keys"}),
+        json!({"token_endpoint_auth_method": "private_key_jwt"}),
+        json!({"token_endpoint_auth_method": "tls_client_auth"}),
+    ] {
+        assert_eq!(method(refused.clone()), None, "{refused}");
     }
 }
