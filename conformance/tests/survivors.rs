@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::fixture::{
-    body, hidden, introspect, manage, put, redeem, redirected, refresh, register, revoke, tokens,
+    body, hidden, introspect, manage, put, put_client, redeem, redirected, refresh, register, revoke, tokens,
 };
 use lockstep_conformance::world::World;
 use serde_json::{Value, json};
@@ -95,4 +95,11 @@ fn a_signed_token_dies_with_its_key_to_the_second() {
     assert_eq!(world.introspected(&own.access)["active"], true);
     world.wait(1);
     assert_eq!((world.now, world.introspected(&own.access)["active"].clone()), (end, false.into()));
+}
+
+#[test]
+fn a_client_that_is_held_to_some_scopes_may_still_ask_for_refresh_tokens() {
+    let mut world = World::with(|config| put_client(config, "web", "scopes", json!(["notes:read"])));
+    let code = world.code(&["scope=notes:read notes:write offline_access"]);
+    assert_eq!(body(&world.send(redeem(&code)))["scope"], "notes:read offline_access");
 }
