@@ -95,7 +95,10 @@ impl Run<'_> {
                 false
             }
             Purpose::EndGrant { family, own: true } => {
-                self.witness.families[family].threatened = true;
+                let ended = self.witness.families[family].grant_id().map(str::to_owned);
+                for family in self.witness.families.iter_mut().filter(|one| one.grant_id() == ended.as_deref()) {
+                    family.threatened = true;
+                }
                 false
             }
             Purpose::SignOut { person } => {

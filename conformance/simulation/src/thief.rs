@@ -71,8 +71,7 @@ impl Run<'_> {
 
     /// A person ends a grant, which may be another person's.
     pub fn end_grant(&mut self, family: usize, person: usize) {
-        let key = self.witness.families[family].keys.iter().find(|key| key.contains("/grant/"));
-        let Some(grant_id) = key.and_then(|key| key.rsplit('/').next()).map(str::to_owned) else { return };
+        let Some(grant_id) = self.witness.families[family].grant_id().map(str::to_owned) else { return };
         let own = self.sessions[self.witness.families[family].session].person == person;
         let subject = crate::request::person(person).to_owned();
         let call = Call::Operate(Operation::RevokeGrant { subject, grant_id });

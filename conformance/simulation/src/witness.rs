@@ -67,6 +67,13 @@ pub struct Family {
     pub fell_back: bool,
 }
 
+impl Family {
+    /// The grant's own name. After a fail-over that lost an approval, two families may have had one name.
+    pub fn grant_id(&self) -> Option<&str> {
+        self.keys.iter().find(|key| key.contains("/grant/"))?.rsplit('/').next()
+    }
+}
+
 /// A code.
 #[derive(Clone, Debug)]
 pub struct Code {
