@@ -4,13 +4,12 @@ use crate::headers::{self, FetchRequest};
 use crate::outcome;
 use crate::question::{self, Decision};
 use crate::store::{Record, Write};
-use crate::{guarded, misuse};
-use lockstep_oauth::authorization_server::HttpExchange;
-use lockstep_oauth::authorization_server::operations::OperationExchange;
+use crate::{guarded, misuse, misused};
 use lockstep_oauth::exchange::{Misuse, Step};
 use lockstep_oauth::http::{Fetched, HttpResponse};
-use lockstep_oauth::protected_resource::CheckExchange;
 use lockstep_oauth::store::Committed;
+pub(crate) use lockstep_oauth_bindings::State;
+use lockstep_oauth_bindings::{Answered, committed};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -45,14 +44,6 @@ pub(crate) struct Done {
     outcome: Py<PyAny>,
 }
 
-/// The core's typed step of whichever exchange this is.
-#[allow(clippy::large_enum_variant, reason = "one exchange lives in one Python object, and is moved a few times")]
-pub(crate) enum State {
-    Http(Step<HttpExchange>),
-    Check(Step<CheckExchange>),
-    Operate(Step<OperationExchange>),
-}
-
 /// One request on its way. It is moved by the verb that answers its step; each verb returns the next step.
 #[pyclass(frozen, module = "lockstep_oauth._native")]
 pub(crate) struct Exchange {
@@ -77,32 +68,6 @@ struct Held {
 pub(crate) enum Gil {
     Keep,
     Release,
-}
-
-type Answered = Result<State, (State, Misuse)>;
-
-/// Answers the step of the wanted kind, in whichever exchange; any other step is given back with a misuse.
-macro_rules! answer {
-    ($state:expr, $call:literal, $wait:ident, |$held:ident| $answered:expr) => {
-        match $state {
-            State::Http(Step::$wait($held)) => settle!(Http, $wait, $answered),
-            State::Check(Step::$wait($held)) => settle!(Check, $wait, $answered),
-            State::Operate(Step::$wait($held)) => settle!(Operate, $wait, $answered),
-            other => {
-                let misuse = Misuse::new($call, &other.wants());
-                Err((other, misuse))
-            }
-        }
-    };
-}
-
-macro_rules! settle {
-    ($exchange:ident, $wait:ident, $answered:expr) => {
-        match $answered {
-            Ok(step) => Ok(State::$exchange(step)),
-            Err((held, misuse)) => Err((State::$exchange(Step::$wait(held)), misuse)),
-        }
-    };
 }
 
 #[pymethods]
@@ -154,48 +119,46 @@ impl Exchange {
     /// Goes on with one record, or None, for each key in order.
     fn loaded(&self, py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         let read = self::records(py, records)?;
-        self.advance(py, Gil::Keep, |state| answer!(state, "loaded", Load, |held| held.loaded(read)))
+        self.advance(py, Gil::Keep, |state| state.loaded(read))
     }
 
     /// Goes on without: the store could not be read.
     fn load_failed(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.advance(py, Gil::Keep, |state| answer!(state, "load_failed", Load, |held| Ok(held.failed())))
+        self.advance(py, Gil::Keep, State::load_failed)
     }
 
     /// Goes on with what became of the write: `committed`, `conflict` or `unknown`.
     fn committed(&self, py: Python<'_>, outcome: &str) -> PyResult<Py<PyAny>> {
         let outcome = read_outcome(outcome)?;
-        self.advance(py, Gil::Keep, |state| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome))))
+        self.advance(py, Gil::Keep, |state| state.committed(outcome))
     }
 
     /// Goes on with another server's answer: raw header pairs, and the whole body within the request's limit.
     fn fetched(&self, py: Python<'_>, status: u16, headers: &Bound<'_, PyAny>, body: Vec<u8>) -> PyResult<Py<PyAny>> {
         let fetched = Fetched::Response(HttpResponse { status, headers: headers::read_text(headers)?, body });
-        self.advance(py, Gil::Release, |state| answer!(state, "fetched", Fetch, |held| Ok(held.fetched(fetched))))
+        self.advance(py, Gil::Release, |state| state.fetched(fetched))
     }
 
     /// Goes on with the reason why there is no answer.
     fn fetch_failed(&self, py: Python<'_>, reason: String) -> PyResult<Py<PyAny>> {
         let fetched = Fetched::Failed(reason);
-        self.advance(py, Gil::Keep, |state| answer!(state, "fetch_failed", Fetch, |held| Ok(held.fetched(fetched))))
+        self.advance(py, Gil::Keep, |state| state.fetched(fetched))
     }
 
     /// Goes on without: the budget for such fetches is spent, and nothing was sent.
     fn fetch_over_budget(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.advance(py, Gil::Keep, |state| {
-            answer!(state, "fetch_over_budget", Fetch, |held| Ok(held.fetched(Fetched::OverBudget)))
-        })
+        self.advance(py, Gil::Keep, |state| state.fetched(Fetched::OverBudget))
     }
 
     /// Goes on with the host's decision.
     fn decided(&self, py: Python<'_>, decision: &Decision) -> PyResult<Py<PyAny>> {
         let decision = decision.to_core();
-        self.advance(py, Gil::Keep, |state| answer!(state, "decided", Decide, |held| held.decided(decision)))
+        self.advance(py, Gil::Keep, |state| state.decided(decision))
     }
 
     /// Goes on without: the host could not decide.
     fn decide_failed(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.advance(py, Gil::Keep, |state| answer!(state, "decide_failed", Decide, |held| Ok(held.failed())))
+        self.advance(py, Gil::Keep, State::decide_failed)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -269,7 +232,7 @@ pub(crate) fn along(
                     .and_then(|keys| load.call1((keys,)))
                     .and_then(|told| records(py, &told));
                 match read {
-                    Ok(records) => guarded(|| answer!(state, "loaded", Load, |held| held.loaded(records))),
+                    Ok(records) => guarded(|| state.loaded(records)),
                     Err(why) => return Err(Stuck { state: Some(state), why }),
                 }
             }
@@ -278,7 +241,7 @@ pub(crate) fn along(
                     .and_then(|write| commit.call1((write,)))
                     .and_then(|told| read_outcome(told.extract::<&str>()?));
                 match told {
-                    Ok(outcome) => guarded(|| answer!(state, "committed", Commit, |held| Ok(held.committed(outcome)))),
+                    Ok(outcome) => guarded(|| state.committed(outcome)),
                     Err(why) => return Err(Stuck { state: Some(state), why }),
                 }
             }
@@ -317,53 +280,7 @@ fn busy() -> PyErr {
 }
 
 fn read_outcome(outcome: &str) -> PyResult<Committed> {
-    match outcome {
-        "committed" => Ok(Committed::Committed),
-        "conflict" => Ok(Committed::Conflict),
-        "unknown" => Ok(Committed::Unknown),
-        _ => Err(misuse("committed", "the outcome is `committed`, `conflict` or `unknown`")),
-    }
-}
-
-impl State {
-    /// The keys that it waits for.
-    fn keys(&self) -> Option<&[lockstep_oauth::store::Key]> {
-        match self {
-            Self::Http(Step::Load(held)) => Some(held.keys()),
-            Self::Check(Step::Load(held)) => Some(held.keys()),
-            Self::Operate(Step::Load(held)) => Some(held.keys()),
-            _ => None,
-        }
-    }
-
-    /// The write that it waits for.
-    fn write(&self) -> Option<&lockstep_oauth::store::Write> {
-        match self {
-            Self::Http(Step::Commit(held)) => Some(held.write()),
-            Self::Check(Step::Commit(held)) => Some(held.write()),
-            Self::Operate(Step::Commit(held)) => Some(held.write()),
-            _ => None,
-        }
-    }
-
-    fn wants(&self) -> String {
-        let verbs = match self {
-            Self::Http(Step::Load(_)) | Self::Check(Step::Load(_)) | Self::Operate(Step::Load(_)) => {
-                "`loaded` or `load_failed`"
-            }
-            Self::Http(Step::Commit(_)) | Self::Check(Step::Commit(_)) | Self::Operate(Step::Commit(_)) => {
-                "`committed`"
-            }
-            Self::Http(Step::Fetch(_)) | Self::Check(Step::Fetch(_)) | Self::Operate(Step::Fetch(_)) => {
-                "`fetched` or `fetch_failed`"
-            }
-            Self::Http(Step::Decide(_)) | Self::Check(Step::Decide(_)) | Self::Operate(Step::Decide(_)) => {
-                "`decided` or `decide_failed`"
-            }
-            Self::Http(Step::Done(_)) | Self::Check(Step::Done(_)) | Self::Operate(Step::Done(_)) => "nothing any more",
-        };
-        format!("the exchange waits for {verbs}")
-    }
+    committed(outcome).map_err(misused)
 }
 
 /// The Python step for a state. A finished exchange hands its outcome out and keeps nothing.

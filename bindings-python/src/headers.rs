@@ -1,7 +1,8 @@
 //! HTTP messages: raw header pairs in, raw header pairs out.
 
-use lockstep_oauth::address::{self, AddressRule};
+use crate::misused;
 use lockstep_oauth::http;
+use lockstep_oauth_bindings::{address_rule, address_word};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyList, PyTuple};
@@ -117,7 +118,7 @@ impl FetchRequest {
     ) -> PyResult<Self> {
         let (key, limit, period_seconds) = admission.unwrap_or_else(|| ("fetch".to_owned(), 30, 60));
         let admission = http::Admission { key, limit, period_seconds };
-        let addresses = address_rule(addresses)?;
+        let addresses = address_rule(addresses).map_err(misused)?;
         Ok(Self(http::FetchRequest { method, url, headers, body, limit_bytes, timeout_ms, admission, addresses }))
     }
 
@@ -162,10 +163,7 @@ impl FetchRequest {
     /// The rule to ask `address_permitted` about every resolved address.
     #[getter]
     fn addresses(&self) -> &'static str {
-        match self.0.addresses {
-            AddressRule::Public => PUBLIC,
-            AddressRule::PublicOrLoopback => PUBLIC_OR_LOOPBACK,
-        }
+        address_word(self.0.addresses)
     }
 
     fn __eq__(&self, other: &Self) -> bool {
@@ -188,20 +186,8 @@ impl FetchRequest {
     }
 }
 
-const PUBLIC: &str = "public";
-const PUBLIC_OR_LOOPBACK: &str = "public_or_loopback";
-
-fn address_rule(rule: &str) -> PyResult<AddressRule> {
-    match rule {
-        PUBLIC => Ok(AddressRule::Public),
-        PUBLIC_OR_LOOPBACK => Ok(AddressRule::PublicOrLoopback),
-        _ => Err(crate::misuse("addresses", "`public` or `public_or_loopback`")),
-    }
-}
-
 /// Whether the rule lets a fetch connect to this numeric address. A name, or a trick spelling, is never permitted.
 #[pyfunction]
 pub(crate) fn address_permitted(address: &str, rule: &str) -> PyResult<bool> {
-    let rule = address_rule(rule)?;
-    Ok(address::literal(address).is_some_and(|address| address::permits(rule, address)))
+    lockstep_oauth_bindings::permitted(address, rule).map_err(misused)
 }

@@ -15,9 +15,9 @@ mod scope;
 mod server;
 mod store;
 
+use lockstep_oauth::exchange::Misuse;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// An exchange makes a hundred small values and drops them at once; the platform's allocator was a sixth of its time.
 #[global_allocator]
@@ -55,8 +55,13 @@ fn misuse(at: &str, message: &str) -> PyErr {
     errors::MisuseError::new_err((at.to_owned(), message.to_owned()))
 }
 
+fn misused(Misuse { at, message }: Misuse) -> PyErr {
+    misuse(&at, &message)
+}
+
 /// Runs the core and turns a panic, which is a defect of ours, into an exception that a server survives.
 fn guarded<T>(run: impl FnOnce() -> T) -> PyResult<T> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|_| PyRuntimeError::new_err("a defect in lockstep_oauth: the core panicked; nothing was answered"))
+    lockstep_oauth_bindings::guarded(run).ok_or_else(|| {
+        PyRuntimeError::new_err("a defect in lockstep_oauth: the core panicked; nothing was answered")
+    })
 }

@@ -2,8 +2,9 @@
 
 use crate::{headers, json};
 use lockstep_oauth::authorization_server::{self, operations};
-use lockstep_oauth::protected_resource::{self as resource, Checked, IdentityKind};
+use lockstep_oauth::protected_resource::{self as resource, Checked};
 use lockstep_oauth::{audit, http, refusal};
+use lockstep_oauth_bindings::{identity_kind, identity_word};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
@@ -174,8 +175,6 @@ pub(crate) fn checked(py: Python<'_>, checked: Checked) -> PyResult<Py<PyAny>> {
 pub(crate) struct Identity(pub(crate) resource::Identity);
 
 const ACCESS: &str = "access";
-const PERSONAL: &str = "personal";
-const EXTERNAL: &str = "external";
 const NEVER: u64 = lockstep_oauth::store::NEVER;
 
 #[pymethods]
@@ -194,12 +193,7 @@ impl Identity {
         expires_at: u64,
         kind: &str,
     ) -> PyResult<Self> {
-        let kind = match kind {
-            ACCESS => IdentityKind::Access,
-            PERSONAL => IdentityKind::Personal,
-            EXTERNAL => IdentityKind::External,
-            _ => return Err(crate::misuse("kind", "`access`, `personal` or `external`")),
-        };
+        let kind = identity_kind(kind).map_err(crate::misused)?;
         let claims = claims.map(|claims| json::map(claims, "claims")).transpose()?.unwrap_or_default();
         Ok(Self(resource::Identity { subject, client_id, scopes, resource, claims, grant_id, expires_at, kind }))
     }
@@ -254,11 +248,7 @@ impl Identity {
     /// `access`, `personal` or `external`.
     #[getter]
     fn kind(&self) -> &'static str {
-        match self.0.kind {
-            IdentityKind::Access => ACCESS,
-            IdentityKind::Personal => PERSONAL,
-            IdentityKind::External => EXTERNAL,
-        }
+        identity_word(self.0.kind)
     }
 
     fn __hash__(&self) -> u64 {

@@ -187,8 +187,7 @@ impl Server {
 }
 
 pub(crate) fn env(now: u64, seed: &[u8]) -> PyResult<Env> {
-    let seed = <[u8; 32]>::try_from(seed).ok().and_then(|seed| Env::new(now, seed));
-    seed.ok_or_else(|| misuse("seed", "32 fresh bytes of the operating system's generator: os.urandom(32)"))
+    lockstep_oauth_bindings::seed(now, seed).ok_or_else(|| misuse("seed", "32 fresh bytes of the operating system's generator: os.urandom(32)"))
 }
 
 fn misconfigured(Misuse { at, message }: Misuse) -> PyErr {

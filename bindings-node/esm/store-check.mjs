@@ -1,0 +1,1 @@
+export { checkStore } from "../dist/stores/check.js";

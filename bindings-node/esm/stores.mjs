@@ -1,0 +1,1 @@
+export { MemoryStore, SQLiteStore, openStore } from "../dist/stores/index.js";
