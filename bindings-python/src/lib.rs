@@ -61,7 +61,6 @@ fn misused(Misuse { at, message }: Misuse) -> PyErr {
 
 /// Runs the core and turns a panic, which is a defect of ours, into an exception that a server survives.
 fn guarded<T>(run: impl FnOnce() -> T) -> PyResult<T> {
-    lockstep_oauth_bindings::guarded(run).ok_or_else(|| {
-        PyRuntimeError::new_err("a defect in lockstep_oauth: the core panicked; nothing was answered")
-    })
+    lockstep_oauth_bindings::guarded(run)
+        .ok_or_else(|| PyRuntimeError::new_err("a defect in lockstep_oauth: the core panicked; nothing was answered"))
 }

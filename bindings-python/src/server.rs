@@ -187,7 +187,8 @@ impl Server {
 }
 
 pub(crate) fn env(now: u64, seed: &[u8]) -> PyResult<Env> {
-    lockstep_oauth_bindings::seed(now, seed).ok_or_else(|| misuse("seed", "32 fresh bytes of the operating system's generator: os.urandom(32)"))
+    lockstep_oauth_bindings::seed(now, seed)
+        .ok_or_else(|| misuse("seed", "32 fresh bytes of the operating system's generator: os.urandom(32)"))
 }
 
 fn misconfigured(Misuse { at, message }: Misuse) -> PyErr {
