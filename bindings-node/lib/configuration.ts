@@ -157,7 +157,8 @@ const HOST = [
   "issuer", "resource", "resources", "scopes", "keys", "store", "signIn", "loginUrl", "nextParameter", "clients", "registration",
   "clientDocuments", "consentPage", "mayRefresh", "verifyToken", "documents", "onEvent", "fetcher", "environment",
 ];
-const KNOWN = [...HOST, ...SECONDS, ...PLAIN];
+/** Every option there is. */
+export const KNOWN = [...HOST, ...SECONDS, ...PLAIN];
 /** Names that people try, and what they mean. */
 const ELSEWHERE: { [name: string]: string } = {
   accessTokenSeconds: "accessSeconds",
