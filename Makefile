@@ -7,6 +7,7 @@ PYTHON ?= python3
 BUILD := .build
 VENV := $(BUILD)/venv
 PY := $(CURDIR)/$(VENV)/bin/python
+NODE ?= node
 TS := examples/clients/typescript
 FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
@@ -30,7 +31,7 @@ $(BUILD)/venv.stamp: bindings-python/requirements-dev.txt bindings-python/requir
 	$(PY) -m pip install -q --disable-pip-version-check $(foreach file,$^,-r $(file))
 	@touch $@
 
-RUST_SOURCES := $(shell find core bindings-python/src -name '*.rs' -o -name '*.html' -o -name '*.css' -o -name Cargo.toml) Cargo.toml Cargo.lock
+RUST_SOURCES := $(shell find core bindings-shared bindings-python/src -name '*.rs' -o -name '*.html' -o -name '*.css' -o -name Cargo.toml) Cargo.toml Cargo.lock
 PYTHON_SOURCES := $(shell find bindings-python/python -name '*.py' -o -name '*.pyi' -o -name py.typed) bindings-python/pyproject.toml
 
 # The wheel that users install; everything below runs against it, never against the source tree.
@@ -38,6 +39,22 @@ $(BUILD)/wheel.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PYTHON_SOURCES)
 	rm -rf $(BUILD)/wheels
 	cd bindings-python && $(PY) -m maturin build --quiet --release --locked --out ../$(BUILD)/wheels
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps --force-reinstall $(BUILD)/wheels/*.whl
+	@touch $@
+
+# The package that users install, packed with its binary; everything below that runs Node runs against it or against dist/.
+NODE_SOURCES := $(shell find bindings-node/src bindings-node/lib bindings-node/esm -type f) bindings-node/Cargo.toml bindings-node/package.json bindings-node/tsconfig.json
+
+$(BUILD)/node-install.stamp: bindings-node/package-lock.json
+	@mkdir -p $(BUILD)
+	cd bindings-node && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+$(BUILD)/node-pack.stamp: $(BUILD)/node-install.stamp $(RUST_SOURCES) $(NODE_SOURCES)
+	cp bindings-node/native/index.d.ts $(BUILD)/index.d.ts
+	cd bindings-node && npm run --silent build
+	cmp $(BUILD)/index.d.ts bindings-node/native/index.d.ts  # the types are generated: commit what the build wrote
+	rm -rf $(BUILD)/node-pack && mkdir -p $(BUILD)/node-pack
+	cd bindings-node && npm pack --silent --pack-destination ../$(BUILD)/node-pack
 	@touch $@
 
 $(BUILD)/node.stamp: $(TS)/package-lock.json
