@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { describe, test } from "node:test";
@@ -122,17 +122,14 @@ for (const driver of DRIVERS) {
       assert.equal(store.load(["k"])[0].version, 1);
     });
 
-    test("to open a store a second time takes no lock away from the first", async (t) => {
+    test("to open a store a second time takes no lock away from the first", { skip: process.platform !== "linux" }, async (t) => {
       const store = opened(t);
       await store.commit(put("k"));
+      const file = `:${statSync(store.path).ino} `;
+      const locks = () => readFileSync("/proc/locks", "utf8").split("\n").filter((line) => line.includes(file)).length;
+      assert.equal(locks(), 1);
       await opened(t, {}, store.path).close();
-      // Somebody else who believes to be the last one would remove the log under us.
-      const program = `const c = require(${JSON.stringify(require.resolve("./stores/sqlite_driver"))}).driver(${JSON.stringify(driver)}).open(process.argv[1], 1); c.get("SELECT count(*) FROM lockstep_records"); c.close();`;
-      const [code] = await once(spawn(process.execPath, ["-e", program, store.path]), "exit");
-      assert.equal(code, 0);
-      assert.ok(existsSync(`${store.path}-wal`));
-      assert.equal(await store.commit(put("k", { expect: 1, version: 2 })), "committed");
-      assert.equal(other(t, store.path).get("SELECT version FROM lockstep_records").version, 2);
+      assert.equal(locks(), 1);
     });
 
     test("a writer that waits too long has written nothing", async (t) => {
