@@ -273,7 +273,11 @@ export class Lockstep {
   }
 
   #fetching(): Fetcher {
-    this.#fetcher ??= new (require("./fetch") as typeof import("./fetch")).SafeFetcher();
+    if (this.#fetcher === undefined) {
+      // In two steps: the compiler drops the parentheses of `new (require(…) as …).SafeFetcher()`, and calls it as a function.
+      const { SafeFetcher } = require("./fetch") as typeof import("./fetch");
+      this.#fetcher = new SafeFetcher();
+    }
     return this.#fetcher;
   }
 
