@@ -43,7 +43,7 @@ $(BUILD)/wheel.stamp: $(BUILD)/venv.stamp $(RUST_SOURCES) $(PYTHON_SOURCES)
 	@touch $@
 
 # The package that users install, packed with its binary; everything below that runs Node runs against it or against dist/.
-NODE_SOURCES := $(shell find bindings-node/src bindings-node/lib bindings-node/esm -type f) bindings-node/Cargo.toml bindings-node/package.json bindings-node/tsconfig.json
+NODE_SOURCES := $(shell find bindings-node/src bindings-node/lib bindings-node/esm -type f) bindings-node/build.mjs bindings-node/build.rs bindings-node/Cargo.toml bindings-node/package.json bindings-node/tsconfig.json
 
 $(BUILD)/node-install.stamp: bindings-node/package-lock.json
 	@mkdir -p $(BUILD)
