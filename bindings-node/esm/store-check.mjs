@@ -1,1 +1,1 @@
-export { checkStore } from "../dist/stores/check.js";
+export { BrokenStore, RULES, checkStore } from "../dist/stores/check.js";

@@ -1,1 +1,1 @@
-export { MemoryStore, SQLiteStore, openStore } from "../dist/stores/index.js";
+export { KEPT_SECONDS, MemoryStore, SQLiteStore, StoreError, openStore } from "../dist/stores/index.js";
