@@ -1,9 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests on every Node that is supported: the one of the path (20), and 22 and 24, which come as packages.
-# What is installed lies under .build/; the package must have been built (`npm run build`).
+# What is installed lies under .build/; the package must have been built (`npm run build`). Arguments are test files, all of
+# them when there are none.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build="$(cd .. && pwd)/.build"
+files=("$@")
+[ $# -gt 0 ] || files=(tests/*.test.mjs)
 
 install() { # version: once for each state of its lock file
   local from="tests/runtimes/$1" to="$build/node-$1"
@@ -17,7 +20,7 @@ install() { # version: once for each state of its lock file
 
 run() { # version, node
   echo "bindings-node on Node $("$2" --version)"
-  NODE_PATH="$build/node-$1/node_modules" "$2" --test --test-reporter=dot tests/*.test.mjs
+  NODE_PATH="$build/node-$1/node_modules" "$2" --test --test-reporter=dot "${files[@]}"
 }
 
 # It is compiled here where there is nobody to download it from. Without it the tests of its driver are skipped.

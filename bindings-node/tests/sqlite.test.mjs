@@ -340,8 +340,11 @@ for (const driver of DRIVERS) {
           const reading = createInterface(child.stdout).on("line", (line) => lines.push(line));
           return { key, child, lines, reading };
         });
-        await Promise.all(writers.map(({ reading }) => once(reading, "line")));
-        await after(60 + 70 * round);
+        // However slow the disk is, each has written some, and is killed at some point of the next.
+        await Promise.all(writers.map(async ({ lines, reading }) => {
+          while (lines.length < 4 && !reading.closed) await Promise.race([once(reading, "line"), once(reading, "close")]);
+        }));
+        await after(17 * round);
         await Promise.all(writers.map(({ child, reading }) => (child.kill("SIGKILL"), Promise.all([once(child, "exit"), once(reading, "close")]))));
         const check = library(driver).open(path, 5);
         assert.equal(Object.values(check.get("PRAGMA integrity_check"))[0], "ok");
@@ -361,7 +364,7 @@ for (const driver of DRIVERS) {
         await store.close();
       }
       t.diagnostic(`${total} writes were acknowledged`);
-      assert.ok(total > 10, "the test has written next to nothing");
+      assert.ok(total >= 6 * 2 * 3);
     });
   });
 }

@@ -1,8 +1,10 @@
 // The stores keep the contract, the kit notices stores that do not, and a URL names a store.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
+import { promisify } from "node:util";
 import { DAY, DRIVERS, NEVER, bytes, directory, now, require, turn } from "./support.mjs";
 
 const { MemoryStore, SQLiteStore, openStore } = require("./stores/index");
@@ -209,4 +211,20 @@ test("what is no store is refused", () => {
   assert.throws(() => openStore(MemoryStore), /not a class; write new MemoryStore\(\.\.\.\)/);
   assert.throws(() => openStore(new URL("file:///oauth.db")), /not a URL object/);
   assert.throws(() => openStore(null), /null lacks load/);
+});
+
+test("require and import find the same, and SQLite is loaded when it is asked for", async () => {
+  const program = `
+    const stores = require("lockstep-oauth/stores");
+    const loaded = () => Object.keys(require.cache).filter((file) => /sqlite/.test(file)).length;
+    const before = loaded();
+    import("lockstep-oauth/stores").then((imported) => {
+      const names = Object.keys(imported).filter((name) => name !== "default");
+      console.log(before, loaded() > 0, names.join(), names.every((name) => imported[name] === stores[name]));
+    });`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["-e", program], { cwd: new URL("..", import.meta.url) });
+  assert.equal(stdout, "0 true KEPT_SECONDS,MemoryStore,SQLiteStore,StoreError,openStore true\n");
+  const kit = await import("lockstep-oauth/store-check");
+  assert.equal(kit.RULES, RULES);
+  assert.equal(kit.BrokenStore, BrokenStore);
 });

@@ -69,7 +69,7 @@ function nodeDriver(): Driver {
   return {
     name: "node:sqlite",
     open: (path, busySeconds) =>
-      connection(new module.DatabaseSync(`${pathToFileURL(path).href}?mode=rw`, { timeout: busySeconds * 1000 })),
+      connection(new module.DatabaseSync(`${pathToFileURL(path).href}?mode=rw`, { timeout: Math.round(busySeconds * 1000) })),
     isBusy(error) {
       const code = ((error as { errcode?: unknown } | undefined)?.errcode as number | undefined) ?? 0;
       return (code & 0xff) === BUSY || (code & 0xff) === LOCKED;
@@ -95,7 +95,7 @@ function betterDriver(): Driver {
   }
   return {
     name: "better-sqlite3",
-    open: (path, busySeconds) => connection(new module(path, { fileMustExist: true, timeout: busySeconds * 1000 })),
+    open: (path, busySeconds) => connection(new module(path, { fileMustExist: true, timeout: Math.round(busySeconds * 1000) })),
     isBusy(error) {
       const code = (error as { code?: unknown } | undefined)?.code;
       return typeof code === "string" && /^SQLITE_(BUSY|LOCKED)(_|$)/.test(code);
