@@ -70,7 +70,7 @@ export function guard(auth: Lockstep, options: ProtectOptions, where: "requireBe
         challenge: (missing) => cors.merged(answerIn(auth.challenge(options, missing)), permitted),
         immediate: !tools || request.method === "GET",
       });
-      passage.pass(identity, authInfo(identity, found[0] as string), current);
+      passage.pass(identity, authInfo(identity), current);
     };
     try {
       check(gate, (exchange) => {

@@ -1,0 +1,1 @@
+export * from "../dist/mcp_v1.js";

@@ -1,0 +1,1 @@
+export { mcpAuthRouter, requireBearerAuth } from "../dist/mcp_v1.js";
