@@ -98,7 +98,7 @@ export class Decisions {
     const query = mark < 0 ? "" : address.slice(mark + 1);
     if (query.split("&").some((pair) => pair.split("=", 1)[0] === this.#nextParameter)) return location;
     const joint = mark < 0 ? "?" : query === "" ? "" : "&";
-    return `${address}${joint}${this.#nextParameter}=${encodeURIComponent(returnTo)}${fragment}`;
+    return `${address}${joint}${this.#nextParameter}=${encoded(returnTo)}${fragment}`;
   }
 
   async #page(question: ConsentQuestion, request: unknown): Promise<Decision> {
@@ -138,4 +138,9 @@ export function claimsText(at: string, claims: User["claims"]): string {
   }
   if (typeof claims !== "object" || Array.isArray(claims) || text === undefined) throw new MisuseError(at, "claims are an object of JSON values");
   return text;
+}
+
+/** A text as one value of a query: all but the unreserved characters of RFC 3986 are percent-encoded, as in every language. */
+function encoded(text: string): string {
+  return encodeURIComponent(text).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -185,7 +185,7 @@ export class Cors {
    * travel as `Mcp-Param-*` headers whose names only the tools know: those asked for are allowed.
    */
   preflight(permitted: string, asked = ""): Answer {
-    const extra = asked.split(",").map((name) => name.trim()).filter((name) => /^mcp-param-[a-z0-9_-]+$/i.test(name));
+    const extra = asked.split(",").flatMap((name) => /^[ \t]*(mcp-param-[a-z0-9_-]+)[ \t]*$/i.exec(name)?.[1] ?? []);
     const headers = [
       ...this.headers(permitted),
       ["Access-Control-Allow-Methods", ALLOWED_METHODS],

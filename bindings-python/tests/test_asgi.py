@@ -248,6 +248,16 @@ async def test_only_the_origins_that_are_configured_are_allowed() -> None:
     assert status == 204 and headers[b"access-control-allow-origin"] == b"https://own.example" and headers[b"vary"] == b"Origin"
     status, headers, _, _ = await request(app, method="OPTIONS", headers=[(b"origin", b"https://evil.example"), *preflight])
     assert status == 401 and headers.get(b"access-control-allow-origin") in (None, b"*")
+    two = [(b"origin", b"https://own.example"), (b"origin", b"https://evil.example")]
+    status, headers, _, _ = await request(app, method="OPTIONS", headers=[*two, *preflight])
+    assert status == 401 and headers.get(b"access-control-allow-origin") in (None, b"*")
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [(b"Mcp-Param-A_b-1", True), (b"mcp-param-", False), (b"mcp-param-\xa0", False), (b"mcp-param-a b", False)])
+async def test_only_headers_that_name_a_parameter_are_allowed(asked: bytes, allowed: bool) -> None:
+    headers = [(b"origin", b"https://own.example"), (b"access-control-request-method", b"POST"), (b"access-control-request-headers", asked)]
+    status, answered, _, _ = await request(lockstep().protect(whoami), method="OPTIONS", headers=headers)
+    assert status == 204 and (asked in answered[b"access-control-allow-headers"]) == allowed
 
 
 @pytest.mark.parametrize("swallowed", [False, True])

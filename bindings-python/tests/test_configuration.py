@@ -137,6 +137,13 @@ def test_friendly_values_reach_the_core() -> None:
 
 
 @pytest.mark.anyio
+async def test_a_document_is_written_as_every_host_writes_json() -> None:
+    auth = lockstep(documents={"/.well-known/notes": {"name": "Nötes", "list": [1, 2.5, True, None]}})
+    async with browser(auth.asgi()) as http:
+        assert (await http.get("/.well-known/notes")).content == '{"name":"Nötes","list":[1,2.5,true,null]}'.encode()
+
+
+@pytest.mark.anyio
 async def test_scopes_are_all_defaults_until_one_is_named_the_default() -> None:
     for scopes, expected in (
         ({"a": "A", "b": "B"}, "a b"),

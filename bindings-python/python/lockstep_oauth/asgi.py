@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from sys import modules
 from time import time
@@ -236,10 +237,11 @@ class Protected:
 
     def _permitted(self, scope: Scope) -> bytes:
         """The origin that may read the answer, as it is told to the browser; empty for none."""
-        for name, value in scope["headers"]:
-            if name == b"origin":
-                return b"*" if self._any_origin else value if value in self._origins else b""
-        return b""
+        origins = [value for name, value in scope["headers"] if name == b"origin"]
+        if self._any_origin:
+            return b"*" if origins else b""
+        # No browser sends two, and none of two is the one that asks.
+        return origins[0] if len(origins) == 1 and origins[0] in self._origins else b""
 
     async def _step_up(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guard nothing: the app checks tokens itself (``auth.mcp.token_verifier()``). Only turn what it raises into a challenge."""
@@ -460,6 +462,7 @@ async def send_response(send: Send, status: int, headers: Iterable[tuple[bytes, 
 ALLOWED_METHODS = b"GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS"
 ALLOWED_HEADERS = b"Authorization, Content-Type, MCP-Protocol-Version, Mcp-Session-Id, Last-Event-ID, Mcp-Method, Mcp-Name"
 EXPOSED_HEADERS = b"WWW-Authenticate, Mcp-Session-Id"
+_PARAMETER = re.compile(rb"mcp-param-[a-z0-9_-]+", re.IGNORECASE)
 _JSON = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 _PAGE = [(b"content-type", b"text/html; charset=utf-8"), (b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")]  # fmt: skip
 _NOBODY_SIGNED_IN = (
@@ -478,7 +481,7 @@ def _preflight(permitted: bytes, headers: Iterable[tuple[bytes, bytes]]) -> list
         if name == b"access-control-request-headers":
             for asked in value.split(b","):
                 asked = asked.strip()
-                if asked.lower().startswith(b"mcp-param-") and asked.replace(b"-", b"").replace(b"_", b"").isalnum():
+                if _PARAMETER.fullmatch(asked):
                     allowed += b", " + asked
     return [
         *_cors(permitted),

@@ -407,7 +407,7 @@ def _documents(documents: Mapping[str, Any] | Sequence[Document]) -> list[dict[s
         if any(entry["path"] == document.path for entry in entries):
             raise ConfigurationError(f"{at}.path", f"`{document.path}` appears twice")
         try:
-            body = document.body if isinstance(document.body, str) else json.dumps(document.body)
+            body = document.body if isinstance(document.body, str) else json.dumps(document.body, ensure_ascii=False, separators=(",", ":"))
         except (TypeError, ValueError) as error:
             raise ConfigurationError(f"{at}.body", f"a text or a JSON value: {error}") from None
         entries.append({"path": document.path, "content_type": document.content_type, "body": body})

@@ -1,0 +1,232 @@
+/**
+ * The Node host of the differential test: the shipped adapters, with the clock and the entropy of the test. See host.py, which
+ * is the same program.
+ *
+ *     node host.mjs WORLD.json      prints the port it listens on, and ends with its standard input
+ */
+
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+
+const require = createRequire(new URL("../../bindings-node/dist/index.js", import.meta.url));
+const environment = require("./environment.js");
+const { currentIdentity, FetchError, InsufficientScope, lockstep, OverBudgetError, StoreError } = require("./index.js");
+
+const WORLD = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const NOW = { number: 0, time: 0, fault: "", seed: new Uint8Array(32) };
+const SEEN = [];
+const EVENTS = [];
+
+environment.now = () => NOW.time;
+environment.seed = () => NOW.seed;
+
+const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
+const spelled = (object) => Object.fromEntries(Object.entries(object).map(([name, value]) => [camel(name), value]));
+
+/** The options as this host spells them. Names of scopes, paths, and members of keys are no names of options. */
+function options() {
+  const given = spelled(WORLD.options);
+  for (const name of ["resources", "clients"]) given[name] = given[name].map(spelled);
+  for (const name of ["registration", "clientDocuments"]) if (typeof given[name] === "object") given[name] = spelled(given[name]);
+  return given;
+}
+
+/** A store in memory, which does what the request says: it fails, or forgets to say that it has written. */
+const writes = new Map();
+const inLine = {
+  load(keys) {
+    if (NOW.fault === "load") throw new StoreError("the store is away");
+    return keys.map((key) => writes.get(key));
+  },
+  commit(write) {
+    const { fault } = NOW;
+    if (["unknown", "lost", "conflict", "raised"].includes(fault)) NOW.fault = "";
+    if (fault === "lost") return "unknown";
+    if (fault === "conflict" || writes.get(write.key)?.version !== write.expect) return "conflict";
+    writes.set(write.key, write);
+    if (fault === "raised") throw new Error("the store broke after it had written");
+    return fault === "unknown" ? "unknown" : "committed";
+  },
+  list: (subject) => [...writes].filter(([, write]) => write.subject === subject),
+  purge: () => 0,
+  close() {},
+};
+const turn = () => new Promise((settle) => setImmediate(settle));
+const waiting = { ...inLine, load: (keys) => turn().then(() => inLine.load(keys)), commit: (write) => turn().then(() => inLine.commit(write)) };
+
+/** The other servers. */
+const fetcher = {
+  async fetch(request, admit) {
+    if (!admit()) throw new OverBudgetError();
+    const answer = WORLD.others[request.url] ?? { failed: "no such host" };
+    if ("failed" in answer) throw new FetchError(answer.failed);
+    if ("broken" in answer) throw new Error(answer.broken);
+    return { status: answer.status, headers: answer.headers.flat(), body: Buffer.from(answer.body) };
+  },
+};
+
+/** The first header of that name, as the Python host's framework reads it. */
+function first(request, name) {
+  const at = request.rawHeaders.findIndex((one, at) => at % 2 === 0 && one.toLowerCase() === name);
+  return at < 0 ? undefined : request.rawHeaders[at + 1];
+}
+
+function signIn(request) {
+  const name = first(request, "x-user") ?? "";
+  switch (name) {
+    case "":
+      return undefined;
+    case "login":
+      return { signIn: "/login" };
+    case "login-query":
+      return { signIn: "/login?a=b&#frag ment" };
+    case "login-next":
+      return { signIn: "https://login.example/?next=/else&back=" };
+    case "approve":
+      return { approve: { subject: "alice", name: "Alice" } };
+    case "approve-read":
+      return { approve: { subject: "alice" }, scopes: ["notes:read"] };
+    case "deny":
+      return { deny: true };
+    case "wrong":
+      return "alice";
+    case "raise":
+      throw new Error("the session store is away");
+    default:
+      return { subject: name, name: `${name} <Ünicode>`, claims: { tier: "gold", list: [1, null, { b: 2, a: 1.5 }] } };
+  }
+}
+
+function consentPage(request, question) {
+  if (!("x-page" in request.headers)) return undefined;
+  const { clientId, clientName, clientHost, redirectHost, redirectUri, loopback, known, resource, userName, action } = question;
+  const shown = {
+    client_id: clientId, client_name: clientName, client_host: clientHost, redirect_host: redirectHost, redirect_uri: redirectUri,
+    loopback, known, resource, user_name: userName, action,
+  };
+  const scopes = question.scopes.map(({ name, description, optional }) => [name, description, optional]);
+  return `<!doctype html>${written({ ...shown, scopes, hidden: question.hidden.map(({ name, value }) => [name, value]) })}`;
+}
+
+function mayRefresh({ subject }) {
+  if (subject === "raising") throw new Error("no answer");
+  return subject !== "mallory";
+}
+
+function verifyToken(token) {
+  if (token === "external-gone") throw new Error("the other issuer is away");
+  if (token.startsWith("external-")) return { subject: token.slice(9), scopes: ["notes:read", "unknown"], claims: { from: "elsewhere" } };
+  return undefined;
+}
+
+function written(value) {
+  const sorted = (_, one) =>
+    one !== null && typeof one === "object" && !Array.isArray(one) ? Object.fromEntries(Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))) : one;
+  return JSON.stringify(value, sorted);
+}
+
+const auth = lockstep({
+  signIn,
+  ...(WORLD.name === "jwt" ? { consentPage, mayRefresh, verifyToken } : {}),
+  ...options(),
+  keys: WORLD.keys,
+  store: WORLD.waits ? waiting : inLine,
+  fetcher,
+  environment: {},
+  onEvent: ({ id, at, details }) => EVENTS.push([NOW.number, id, at, details]),
+});
+
+/** What is protected: it says who asked, or finds a scope missing. */
+function handler(request, response) {
+  const needs = first(request, "x-needs");
+  if (currentIdentity() !== request.identity) throw new Error("two identities");
+  if (needs !== undefined) throw new InsufficientScope(...needs.split(/\s+/).filter(Boolean));
+  const { subject, clientId, scopes, resource, claims, grantId, expiresAt, kind } = request.identity;
+  const body = written({ subject, client_id: clientId, scopes, resource, claims, grant_id: grantId, expires_at: expiresAt, kind });
+  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+  response.end(request.method === "HEAD" ? "" : body);
+}
+
+const api = WORLD.options.resources[1].resource;
+const routes = {
+  "/mcp": auth.express.protect({ scopes: ["notes:read"] }),
+  "/mcp/own": auth.express.protect({ scopes: ["notes:read", "notes:write"], origins: ["https://app.example"] }),
+  "/api": auth.express.protect({ scopes: ["notes:write"], resource: api, origins: null }),
+  ...(WORLD.waits ? { "/api/dependency": auth.express.requireBearer({ scopes: ["notes:write"], resource: api }) } : {}),
+};
+
+/** What account pages are made of. */
+async function account(path, subject) {
+  switch (path) {
+    case "/account":
+      return [await auth.connectedApps(subject), await auth.listPersonalTokens(subject)].map((grants) =>
+        grants.map(({ grantId, clientId, name, personal, scopes, resources, createdAt, usedAt, expiresAt }) => [grantId, clientId, name, personal, scopes, resources, createdAt, usedAt, expiresAt]),
+      );
+    case "/account/disconnect":
+      return Promise.all((await auth.connectedApps(subject)).map(({ grantId }) => auth.revokeApp(subject, grantId)));
+    case "/account/sign-out":
+      return (await auth.signOutEverywhere(subject)) ?? null;
+    default: {
+      const { token, grantId, expiresAt } = await auth.issuePersonalToken(subject, { name: "Skript", scopes: ["notes:read"], expiresIn: 3600, claims: { b: [1], a: null } });
+      return [token, grantId, expiresAt];
+    }
+  }
+}
+
+/** The app's own part, as a middleware. */
+function dispatch(request, response, next) {
+  const path = (request.originalUrl ?? request.url).split("?", 1)[0];
+  if (/^\/account(\/disconnect|\/sign-out|\/personal)?$/.test(path)) {
+    const reply = (status, body) => response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(request.method === "HEAD" ? "" : body);
+    account(path, first(request, "x-user") ?? "").then((told) => reply(200, written(told)), (error) => reply(503, error.name));
+    return;
+  }
+  if (!Object.hasOwn(routes, path)) {
+    response.writeHead(404, { "content-type": "text/plain", "content-length": 9 });
+    response.end(request.method === "HEAD" ? "" : "elsewhere");
+    return;
+  }
+  routes[path](request, response, (error) => {
+    if (error !== undefined) return next(error);
+    try {
+      handler(request, response);
+    } catch (thrown) {
+      next(thrown);
+    }
+  });
+}
+
+function broken(response) {
+  if (!response.headersSent) response.writeHead(500).end("broken");
+}
+
+let seat;
+if (WORLD.waits) {
+  const express = require("express");
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(auth.express());
+  app.use(dispatch);
+  app.use((_error, _request, response, _next) => broken(response));
+  seat = app;
+} else {
+  seat = auth.express.listener((request, response) => dispatch(request, response, () => broken(response)));
+}
+
+const server = createServer((request, response) => {
+  if (request.url === "/differential") {
+    const records = Object.fromEntries(
+      [...writes].map(([key, { version, value, expiresAt, subject = null, client = null }]) => [key, [version, Buffer.from(value).toString("latin1"), expiresAt, subject, client]]),
+    );
+    return response.end(written({ seen: SEEN, events: EVENTS, records }));
+  }
+  const [number, time, ...fault] = first(request, "x-differential").split(" ");
+  Object.assign(NOW, { number: Number(number), time: Number(time), fault: fault.join(""), seed: createHash("sha256").update(`request ${number}`).digest() });
+  SEEN.push(NOW.number);
+  seat(request, response);
+});
+
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+process.stdin.on("end", () => process.exit(0)).resume();
