@@ -247,8 +247,8 @@ function some(field: string, value: readonly string[] | undefined): string[] | u
   return list?.length === 0 ? undefined : list;
 }
 
-/** Refuses members that are not known, and those that must be there. */
-function made<T extends object>(at: string, value: T, known: readonly (keyof T & string)[], required?: keyof T & string): T {
+/** Refuses members that are not known, and those that must be there and are not. */
+export function made<T extends object>(at: string, value: T, known: readonly (keyof T & string)[], required?: keyof T & string): T {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw new ConfigurationError(at, `an object, not ${shown(value)}`);
   for (const name of Object.keys(value)) {
     if ((known as readonly string[]).includes(name)) continue;

@@ -3,13 +3,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { call } from "./context";
 import { shown } from "./configuration";
+import type { ProtectOptions } from "./cors";
 import { now, seed } from "./environment";
-import { ConfigurationError } from "./errors";
-import { guard, type ProtectOptions } from "./guard";
+import { ConfigurationError, InsufficientScope, MisuseError } from "./errors";
+import { guard } from "./guard";
 import type { Guarded, Lockstep } from "./lockstep";
 import type { AuthInfo } from "./mcp";
 import { answerOf, NOBODY_SIGNED_IN, NOT_FOUND, Paths, TOO_LARGE } from "./messages";
 import { ClientGone, type NodeRequest, peer, readBody, send, target } from "./node";
+import { report, warn } from "./report";
 import type { Identity } from "./types";
 
 declare global {
@@ -29,9 +31,12 @@ export interface Authenticated {
   auth?: AuthInfo;
 }
 
-type Next = (error?: unknown) => void;
+type Next = (error?: unknown) => unknown;
 /** Middleware of Express and Connect. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
+
+/** A listener of `node:http`. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => void;
 
 /** The seat in Express: call it for the endpoints. */
 export interface ExpressSeat {
@@ -42,22 +47,27 @@ export interface ExpressSeat {
   /** The guard of an MCP route: as `requireBearer`, with CORS, scopes by tool, and challenges for what tools throw. */
   protect(options?: ProtectOptions): Middleware;
   /** A listener for `http.createServer`. Requests for other paths go to `next`, or are answered 404. */
-  listener(next?: (request: IncomingMessage, response: ServerResponse) => void): (request: IncomingMessage, response: ServerResponse) => void;
+  listener(next?: Listener): Listener;
 }
 
 /** @internal */
 export function expressSeat(auth: Lockstep): ExpressSeat {
-  const seat = () => endpoints(auth);
+  const seat = (...given: unknown[]): Middleware => {
+    if (given.length > 0) throw new MisuseError("express", "it makes the middleware, and is none itself; write app.use(auth.express())");
+    return endpoints(auth);
+  };
   return Object.assign(seat, {
     requireBearer: (options: Guarded = {}) => guarded(auth, options, "requireBearer"),
     protect: (options: ProtectOptions = {}) => guarded(auth, options, "protect"),
-    listener: (next?: (request: IncomingMessage, response: ServerResponse) => void) => {
+    listener: (next?: Listener): Listener => {
       if (next !== undefined && typeof next !== "function") throw new ConfigurationError("listener", `a function of request and response, not ${shown(next)}`);
       const middleware = endpoints(auth);
-      return (request: IncomingMessage, response: ServerResponse) =>
+      return (request, response) =>
         middleware(request, response, (error) => {
-          if (error !== undefined) response.writeHead(500).end();
-          else if (next !== undefined) next(request, response);
+          if (error !== undefined) {
+            report("a request for an endpoint could not be answered", error);
+            response.writeHead(500).end();
+          } else if (next !== undefined) next(request, response);
           else send(response, NOT_FOUND);
         });
     },
@@ -67,31 +77,42 @@ export function expressSeat(auth: Lockstep): ExpressSeat {
 function endpoints(auth: Lockstep): Middleware {
   const { native } = auth;
   const paths = new Paths(native.paths(), (path) => native.owns(path));
-  return (request: NodeRequest, response, next) => {
+  let warned = false;
+  return (request: NodeRequest & { baseUrl?: string }, response, next) => {
+    if (request.baseUrl && !warned) {
+      warned = true;
+      sayWhatIsNeeded(auth, paths.plain, request.baseUrl);
+    }
     const { path, query } = target(request);
-    if (!paths.has(path)) return next();
+    if (!paths.has(path)) return void next();
     const method = request.method ?? "GET";
     if (method === "GET" || method === "HEAD" || method === "OPTIONS") return answer(auth, request, response, next, path, query, null);
-    let reading: Promise<Buffer | undefined>;
-    try {
-      reading = readBody(request);
-    } catch (misuse) {
-      return next(misuse);
-    }
-    reading.then(
+    readBody(request).then(
       (body) => (body === undefined ? refuseLarge(response) : answer(auth, request, response, next, path, query, body)),
       (error) => (error instanceof ClientGone ? undefined : next(error)),
     );
   };
 }
 
+/** Says once that this middleware sees one part of the origin only, and what the rest of it must pass on. */
+function sayWhatIsNeeded(auth: Lockstep, paths: ReadonlySet<string>, base: string): void {
+  const inside = (path: string): boolean => path === base || path.startsWith(`${base}/`);
+  const outside = [...paths].filter((path) => !inside(path)).sort();
+  if (outside.length === paths.size) {
+    warn(`auth.express() answers below ${base} only, and no endpoint of the issuer ${auth.issuer} is there: set issuer to end in ${base}, or use it at the origin`);
+  } else if (outside.length > 0) {
+    warn(`auth.express() answers below ${base} only: clients also ask the origin for ${outside.join(", ")}. Use it on the outer app`);
+  }
+}
+
 function answer(auth: Lockstep, request: NodeRequest, response: ServerResponse, next: Next, path: string, query: string, body: Buffer | null): void {
   const { rawHeaders, method } = request;
+  const head = method === "HEAD";
   try {
     const lines = `${method}\n${path}\n${query}\n${peer(request)}${rawHeaders.length === 0 ? "" : `\n${rawHeaders.join("\n")}`}`;
     const exchange = auth.native.handle(lines, rawHeaders.length, body, now(), seed());
     const nobody = auth.answer(exchange, request);
-    const reply = (nobody: boolean) => send(response, nobody ? NOBODY_SIGNED_IN : answerOf(exchange, method === "HEAD"));
+    const reply = (nobody: boolean): void => send(response, nobody ? NOBODY_SIGNED_IN : answerOf(exchange, head));
     if (typeof nobody === "boolean") reply(nobody);
     else nobody.then(reply).catch(next);
   } catch (error) {
@@ -99,24 +120,38 @@ function answer(auth: Lockstep, request: NodeRequest, response: ServerResponse, 
   }
 }
 
-function refuseLarge(response: ServerResponse): void {
-  // What is still to come is not read: the connection ends with the answer.
+/** Refuses a body of which more is still to come. It is not read: the connection ends with the answer. */
+export function refuseLarge(response: ServerResponse): void {
   response.setHeader("Connection", "close");
   send(response, TOO_LARGE);
 }
 
 function guarded(auth: Lockstep, options: ProtectOptions, where: "requireBearer" | "protect"): Middleware {
   const route = guard(auth, options, where);
-  return (request: NodeRequest & Authenticated, response, next) =>
+  return (request: NodeRequest & Authenticated, response, next) => {
+    if (typeof next !== "function") throw new MisuseError(where, "it makes middleware; write app.use(path, guard), or guard(request, response, next)");
     route(request, response, {
       body: request.body,
       request,
-      pass(identity, auth, current) {
+      pass(identity, info, current) {
         request.identity = identity;
-        request.auth = auth;
-        call.run(current, next);
+        request.auth = info;
+        // In Express nothing comes back from `next`. A handler of plain `node:http` that stands here itself throws, or rejects.
+        const thrown = (error: unknown): void => {
+          if (!(error instanceof InsufficientScope) || response.headersSent) throw error;
+          current.missing ??= error.scopes;
+          response.statusCode = 403;
+          response.end();
+        };
+        try {
+          const running = call.run(current, next);
+          if (running instanceof Promise) running.catch(thrown);
+        } catch (error) {
+          Promise.reject(error).catch(thrown); // what is no missing scope is nobody's, as without a guard
+        }
       },
       refuse: (answer) => send(response, answer),
       fail: next,
     });
+  };
 }

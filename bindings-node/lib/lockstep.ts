@@ -1,7 +1,8 @@
 /** The one object that a host makes: configuration, endpoints, guards, and what account pages need. */
 
 import { AuditTrail } from "./audit";
-import { type Configured, coreConfiguration, placed, refuseUnknown, shown } from "./configuration";
+import { type Configured, coreConfiguration, made, placed, refuseUnknown, shown } from "./configuration";
+import type { ProtectOptions } from "./cors";
 import { claimsText, Decisions, type HostFunctions, NobodySignedIn } from "./decisions";
 import { ALLOWED, drive, type Fetcher, type Host } from "./drive";
 import { now, seed } from "./environment";
@@ -38,6 +39,9 @@ export interface Guarded {
   /** A configured resource; the first when left out. */
   resource?: string;
 }
+
+const GUARDED: readonly (keyof Guarded)[] = ["scopes", "resource"];
+const PROTECTED: readonly (keyof ProtectOptions)[] = [...GUARDED, "origins"];
 
 /** Makes a Lockstep. */
 export function lockstep<Request = any>(options: LockstepOptions<Request>): Lockstep {
@@ -234,7 +238,9 @@ export class Lockstep {
   }
 
   /** @internal The check of one route. */
-  gate({ scopes = [], resource }: Guarded, where: string): Gate {
+  gate(guarded: Guarded, where: string): Gate {
+    // A misspelt member, or scopes without their name, would guard less than was meant.
+    const { scopes = [], resource } = made<ProtectOptions>(where, guarded, where === "protect" ? PROTECTED : GUARDED);
     return this.native.gate(this.resourceNamed(resource, where), this.knownScopes(scopes, where));
   }
 

@@ -51,6 +51,12 @@ export const NOBODY_SIGNED_IN = answer(
 /** The path is nobody's. */
 export const NOT_FOUND = answer(404, ["Content-Type", "text/plain; charset=utf-8"], "Not Found");
 
+/** The answer of a guard that reads JSON-RPC. What is too large is not read to its end, so the connection ends with it. */
+export function rpcError(status: 400 | 413, code: number, message: string): Answer {
+  const body = JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } });
+  return answer(status, status === 413 ? [...JSON_HEADERS, "Connection", "close"] : JSON_HEADERS, body);
+}
+
 /** Whether a path is one of ours. Most are not, and cost one look into a set. */
 export class Paths {
   readonly #plain: ReadonlySet<string>;

@@ -22,9 +22,13 @@ export function target(request: NodeRequest): { path: string; query: string } {
 }
 
 /** The peer's address as the socket has it; never out of a header. */
-export function peer(request: IncomingMessage): string {
-  const address = request.socket.remoteAddress ?? "";
-  return address.startsWith("::ffff:") ? address.slice(7) : address;
+export function peer({ socket }: IncomingMessage): string {
+  return plainAddress(socket.remoteAddress) ?? "";
+}
+
+/** An IPv4 address that a socket for both versions has written as IPv6, as IPv4. */
+export function plainAddress(address: string | undefined): string | undefined {
+  return address?.startsWith("::ffff:") ? address.slice(7) : address;
 }
 
 /** The values of the `Authorization` headers, which are all that a check looks at. */
@@ -38,24 +42,38 @@ export function credentials(rawHeaders: readonly string[]): string[] {
 }
 
 /** Reads the whole body; undefined, and no more is read, once it is longer than any that an endpoint reads. */
-export function readBody(request: NodeRequest): Promise<Buffer | undefined> {
-  if (Buffer.isBuffer(request.rawBody)) return Promise.resolve(request.rawBody.length > BODY_BYTES ? undefined : request.rawBody);
-  if (Buffer.isBuffer(request.body)) return Promise.resolve(request.body.length > BODY_BYTES ? undefined : request.body);
-  if (request.readableEnded || (request.body !== undefined && request.complete && request.readableLength === 0 && request.readableDidRead)) {
+export async function readBody(request: NodeRequest): Promise<Buffer | undefined> {
+  for (const read of [request.rawBody, request.body]) {
+    if (Buffer.isBuffer(read)) return read.length > BODY_BYTES ? undefined : read;
+  }
+  if (request.readableEnded) {
+    if (!request.readableDidRead) return Buffer.alloc(0);
     throw new MisuseError("body", "something has read the body before; put auth.express() in front of body parsers such as express.json() and express.urlencoded()");
   }
-  if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES) return Promise.resolve(undefined);
+  if (Number(request.headers["content-length"]) > BODY_BYTES) return undefined;
+  if (request.destroyed) throw new ClientGone();
   return new Promise((resolve, reject) => {
     const parts: Buffer[] = [];
     let length = 0;
-    request.on("data", (part: Buffer) => {
+    const settle = (): void => {
+      request.off("data", data).off("end", end).off("error", gone).off("close", gone);
+    };
+    const data = (part: Buffer): void => {
       length += part.length;
-      if (length <= BODY_BYTES) parts.push(part);
-      else resolve(undefined);
-    });
-    request.on("end", () => resolve(parts.length === 1 ? parts[0] : Buffer.concat(parts)));
-    request.on("error", reject);
-    request.on("close", () => reject(new ClientGone()));
+      if (length <= BODY_BYTES) return void parts.push(part);
+      settle();
+      request.pause();
+      resolve(undefined);
+    };
+    const end = (): void => {
+      settle();
+      resolve(parts.length === 1 ? parts[0] : Buffer.concat(parts));
+    };
+    const gone = (): void => {
+      settle();
+      reject(new ClientGone());
+    };
+    request.on("data", data).on("end", end).on("error", gone).on("close", gone);
   });
 }
 
