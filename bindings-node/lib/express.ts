@@ -136,7 +136,7 @@ function guarded(auth: Lockstep, options: ProtectOptions, where: "requireBearer"
       pass(identity, info, current) {
         request.identity = identity;
         request.auth = info;
-        // Express tells of errors by `next`; a handler of plain `node:http` that stands here itself throws them.
+        // In Express nothing comes back from `next`. A handler of plain `node:http` that stands here itself throws, or rejects.
         const thrown = (error: unknown): void => {
           if (!(error instanceof InsufficientScope) || response.headersSent) throw error;
           current.missing ??= error.scopes;
@@ -147,7 +147,7 @@ function guarded(auth: Lockstep, options: ProtectOptions, where: "requireBearer"
           const running = call.run(current, next);
           if (running instanceof Promise) running.catch(thrown);
         } catch (error) {
-          thrown(error);
+          Promise.reject(error).catch(thrown); // what is no missing scope is nobody's, as without a guard
         }
       },
       refuse: (answer) => send(response, answer),

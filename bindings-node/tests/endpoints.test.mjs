@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { authority, bearer, CALLBACK, challengeOf, Flow, MCP, ORIGIN } from "./flow.mjs";
+import { authority, bearer, CALLBACK, Flow, ORIGIN } from "./flow.mjs";
 import { HOSTS, inEach, whoami } from "./hosts.mjs";
+import { failures } from "./support.mjs";
 
 const METADATA = "/.well-known/oauth-authorization-server";
 const read = { "/whoami": { guard: ["requireBearer", { scopes: ["notes:read"] }], ...whoami } };
@@ -15,7 +16,7 @@ test("a whole life: register, authorize, consent, token, call, refresh, revoke",
     const registered = await ask("/register", {
       method: "POST",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ redirect_uris: [CALLBACK], client_name: "Any client", token_endpoint_auth_method: "none" }),
+      body: JSON.stringify({ redirect_uris: [CALLBACK], client_name: "Any client", token_endpoint_auth_method: "none", grant_types: ["authorization_code", "refresh_token"] }),
     });
     assert.equal(registered.status, 201);
     const flow = new Flow(ask, { clientId: (await registered.json()).client_id });
@@ -146,24 +147,11 @@ test("mayRefresh and verifyToken are asked", async (context) => {
   });
 });
 
-/** What the package reports while something runs. */
-async function reported(run) {
-  const { subscribe, unsubscribe } = await import("node:diagnostics_channel");
-  const told = [];
-  const listen = ({ message }) => told.push(message);
-  subscribe("lockstep-oauth:failure", listen);
-  try {
-    await run();
-  } finally {
-    unsubscribe("lockstep-oauth:failure", listen);
-  }
-  return told;
-}
-
 test("signIn that throws, or answers nonsense, is 503 and reported", async (context) => {
   for (const signIn of [() => { throw new Error("no database"); }, async () => { throw new Error("no database"); }, () => 42, () => ({ subject: 7 })]) {
-    await inEach(context, () => ({ auth: authority({ signIn }) }), async ({ ask }) => {
-      const told = await reported(async () => assert.equal((await new Flow(ask).page()).status, 503));
+    await inEach(context, () => ({ auth: authority({ signIn }) }), async ({ ask }, auth, name, context) => {
+      const told = failures(context);
+      assert.equal((await new Flow(ask).page()).status, 503);
       assert.equal(told.length, 1);
       assert.match(told[0], /a decision failed/);
     });
@@ -172,8 +160,9 @@ test("signIn that throws, or answers nonsense, is 503 and reported", async (cont
 
 test("an onEvent that throws is reported, and the request goes on", async (context) => {
   const onEvent = () => { throw new Error("full"); };
-  await inEach(context, () => ({ auth: authority({ onEvent }) }), async ({ ask }) => {
-    const told = await reported(async () => assert.equal((await new Flow(ask).tokens()).token_type, "Bearer"));
+  await inEach(context, () => ({ auth: authority({ onEvent }) }), async ({ ask }, auth, name, context) => {
+    const told = failures(context);
+    assert.equal((await new Flow(ask).tokens()).token_type, "Bearer");
     assert.ok(told.length > 0 && told.every((one) => one.startsWith("onEvent threw for ")));
   });
 });
@@ -181,14 +170,14 @@ test("an onEvent that throws is reported, and the request goes on", async (conte
 test("a store that throws or rejects is 503 with Retry-After", async (context) => {
   for (const fail of [() => { throw new Error("no disk"); }, async () => { throw new Error("no disk"); }]) {
     const store = { load: fail, commit: fail, list: fail, purge: fail, close() {} };
-    await inEach(context, () => ({ auth: authority({ store }), routes: { "/whoami": { guard: ["protect", {}], ...whoami } } }), async ({ ask }) => {
-      await reported(async () => {
-        const flow = new Flow(ask);
-        for (const answer of [await flow.redeem(await codeLike()), await ask("/whoami", { headers: bearer(await tokenLike()) })]) {
-          assert.equal(answer.status, 503);
-          assert.ok(Number(answer.headers.get("retry-after")) > 0);
-        }
-      });
+    await inEach(context, () => ({ auth: authority({ store }), routes: { "/whoami": { guard: ["protect", {}], ...whoami } } }), async ({ ask }, auth, name, context) => {
+      const told = failures(context);
+      const { code, token } = await issued;
+      for (const answer of [await new Flow(ask).redeem(code), await ask("/whoami", { headers: bearer(token) })]) {
+        assert.equal(answer.status, 503);
+        assert.ok(Number(answer.headers.get("retry-after")) > 0);
+      }
+      assert.equal(told.length, 2);
     });
   }
 });
@@ -200,8 +189,6 @@ const issued = (async () => {
   const flow = new Flow(ask);
   return { code: await flow.code(), token: (await flow.tokens()).access_token };
 })();
-const codeLike = async () => (await issued).code;
-const tokenLike = async () => (await issued).token;
 
 test("audit events and budgets see the peer of the socket, and trust proxy changes nothing", async (context) => {
   const events = [];

@@ -100,8 +100,8 @@ export const HOSTS = {
   async fastify(auth, routes = {}, { at = "onRequest" } = {}) {
     const app = Fastify();
     app.register(auth.fastify());
+    app.removeAllContentTypeParsers();
     app.addContentTypeParser("*", { parseAs: "buffer" }, (request, body, done) => done(null, body));
-    app.addContentTypeParser("application/json", { parseAs: "buffer" }, (request, body, done) => done(null, body));
     app.setNotFoundHandler((request, reply) => reply.code(404).send("the app's own"));
     for (const [url, { guard, run }] of Object.entries(routes)) {
       app.route({
