@@ -4,79 +4,87 @@ import { median } from './peers.mjs';
 import { Server } from './server.mjs';
 import * as floor from './peers/floor.mjs';
 
-const ROUNDS = 11;
+const ROUNDS = 15;
 const WARM_MS = 2500;
 const FLOOR_BATCH = 320;
+/** The steps of a round. In each, everyone who knows it takes a turn, so that what is compared was measured close together. */
+const STEPS = ['consent', 'authorize', 'redeem', 'refresh', 'bearer', 'again', 'routes'];
 
-/** One server and what it hands from one kind of request to the next. */
+/** One server and what it hands from one step to the next. */
 class Contender {
+  /** Microseconds by kind, one value a round. */
   spent = new Map();
   requests = new Map();
 
-  constructor(peer, server) {
-    Object.assign(this, { peer, server, batch: peer.batch, held: [] });
-    this.first = server.bearer === peer.journey.bearers[0];
-  }
-
-  static async start(peer, bearer) {
-    const contender = new Contender(peer, await Server.start(peer.name, peer.journey, { bearer }));
+  static async start(peer, format) {
+    const contender = new Contender();
+    Object.assign(contender, { peer, format, server: await Server.start(peer.name, peer.journey, { bearer: format }) });
     const asking = [];
     for (let turn = 0; turn < 15; turn++) asking.push((await contender.server.spent(async () => {})).micros);
     contender.asking = median(asking); // what asking for the CPU time costs by itself
     return contender;
   }
 
-  /** The kinds of requests, in the order in which they need each other. */
-  kinds() {
-    const { bearer, client } = this.server;
-    const kinds = [];
-    if (client.flow) {
-      if (this.first && client.consent) kinds.push(['consent', () => this.#journeys('consent', client.consent)]);
-      kinds.push(
-        ['authorize', async () => (this.codes = await this.#journeys('authorize', client.silent))],
-        ['redeem', () => this.#tokens('redeem', this.codes.map((code) => client.flow.redeem(code)))],
-        ['refresh', () => this.#tokens('refresh', this.held.map(({ refresh }) => client.flow.refresh(refresh)))],
-        [bearer, () => this.#bearer(bearer)],
-      );
-      if (bearer !== 'opaque') kinds.push([`${bearer} again`, () => this.#bearer(`${bearer} again`)]);
-    }
-    for (const [name, make] of Object.entries(client.routes ?? {})) {
-      if (this.first) kinds.push([name, () => this.#route(name, make)]);
-    }
-    return kinds;
+  /** Whether this is the one that stands for its peer; the others are there for their kind of access token. */
+  get first() {
+    return this.format === this.peer.journey.bearers[0];
   }
 
   forget() {
     this.spent.clear();
   }
 
-  /** Medians by kind, of one request or one whole journey. */
-  medians() {
-    return Array.from(this.spent, ([kind, values]) => [kind, { micros: median(values), requests: this.requests.get(kind) }]);
+  async consent() {
+    const { consent } = this.server.client;
+    if (consent && this.first) await this.#journeys('consent', consent);
+  }
+
+  async authorize() {
+    const { silent } = this.server.client;
+    if (silent) this.codes = await this.#journeys('authorize', silent);
+  }
+
+  async redeem() {
+    await this.#tokens('redeem', (flow) => this.codes.map((code) => flow.redeem(code)));
+  }
+
+  async refresh() {
+    if (this.first) await this.#tokens('refresh', (flow) => this.held.map(({ refresh }) => flow.refresh(refresh)));
+  }
+
+  async bearer() {
+    await this.#bearer(this.format);
+  }
+
+  async again() {
+    if (this.format !== 'opaque') await this.#bearer(`${this.format} again`);
+  }
+
+  async routes() {
+    if (!this.first) return;
+    for (const [name, make] of Object.entries(this.server.client.routes ?? {})) {
+      const requests = [];
+      for (let index = 0; index < this.peer.batch; index++) requests.push(await make());
+      await this.#all(name, requests, 200);
+    }
   }
 
   async #journeys(kind, journey) {
     const { pool } = this.server;
     const before = pool.sent;
-    const codes = await this.#measure(kind, this.batch, () => pool.journeys(this.batch, journey));
-    this.requests.set(kind, Math.round((pool.sent - before) / this.batch));
+    const codes = await this.#measure(kind, this.peer.batch, () => pool.journeys(this.peer.batch, journey));
+    this.requests.set(kind, Math.round((pool.sent - before) / this.peer.batch));
     return codes;
   }
 
-  async #tokens(kind, requests) {
+  async #tokens(kind, make) {
     const { flow } = this.server.client;
-    this.held = (await this.#all(kind, requests)).map((answer) => flow.tokens(answer));
+    if (flow) this.held = (await this.#all(kind, make(flow))).map((answer) => flow.tokens(answer));
   }
 
   async #bearer(kind) {
     const { flow } = this.server.client;
-    await this.#all(kind, this.held.map(({ access }) => flow.bearer(access)), 200);
-  }
-
-  async #route(name, make) {
-    const requests = [];
-    for (let index = 0; index < this.batch; index++) requests.push(await make());
-    await this.#all(name, requests, 200);
+    if (flow) await this.#all(kind, this.held.map(({ access }) => flow.bearer(access)), 200);
   }
 
   async #all(kind, requests, status) {
@@ -88,20 +96,19 @@ class Contender {
 
   async #measure(kind, count, work) {
     const { micros, result } = await this.server.spent(work);
-    const values = this.spent.get(kind) ?? [];
-    this.spent.set(kind, [...values, (micros - this.asking) / count]);
+    this.spent.set(kind, [...(this.spent.get(kind) ?? []), (micros - this.asking) / count]);
     return result;
   }
 }
 
-/** Return `{ floors: Map(name → micros), figures: Map(peer → Map(kind → { micros, requests })) }`. */
+/** Return what was seen, by peer and kind, and by floor: `{ rounds, micros, requests }`. */
 export async function measure(peers, say) {
   const contenders = [];
   try {
     contenders.push(await Contender.start({ ...floor, name: 'floor', batch: FLOOR_BATCH }, 'none'));
-    for (const peer of peers) for (const bearer of peer.journey.bearers) contenders.push(await Contender.start(peer, bearer));
+    for (const peer of peers) for (const format of peer.journey.bearers) contenders.push(await Contender.start(peer, format));
     for (const contender of contenders) {
-      say(`warming up ${contender.server.name} ${contender.server.bearer}`);
+      say(`warming up ${contender.peer.name} ${contender.format}`);
       for (const end = Date.now() + WARM_MS; Date.now() < end; ) await round([contender]);
       contender.forget();
     }
@@ -113,26 +120,25 @@ export async function measure(peers, say) {
   return collect(contenders);
 }
 
-/** One kind of request after the other, everyone taking turns in each. */
 async function round(contenders) {
-  const plans = contenders.map((contender) => contender.kinds());
-  for (let step = 0; step < Math.max(...plans.map((plan) => plan.length)); step++) {
-    for (const plan of plans) await plan[step]?.[1]();
-  }
+  for (const step of STEPS) for (const contender of contenders) await contender[step]();
   for (const { server } of contenders) await server.tidy();
 }
 
 function collect(contenders) {
   const floors = new Map();
-  const figures = new Map();
-  for (const contender of contenders) {
-    const { name } = contender.peer;
-    const mine = figures.get(name) ?? figures.set(name, new Map()).get(name);
-    for (const [kind, figure] of contender.medians()) {
-      if (contender.server.client.routes?.[kind]) floors.set(kind, figure.micros);
-      else if (contender.first || kind.startsWith(contender.server.bearer)) mine.set(kind, figure);
+  const figures = new Map(contenders.map(({ peer }) => [peer.name, new Map()]));
+  for (const { peer, format, first, spent, requests, server } of contenders) {
+    for (const [kind, rounds] of spent) {
+      const figure = { rounds, micros: median(rounds), requests: requests.get(kind) };
+      if (server.client.routes?.[kind]) floors.set(kind, figure);
+      else if (first || kind.startsWith(format)) figures.get(peer.name).set(kind, figure);
     }
   }
-  figures.delete('floor');
   return { floors, figures };
+}
+
+/** How many times the other's one figure is: the median of the ratios of single rounds, in which both met the same weather. */
+export function ratio(one, other) {
+  return median(one.rounds.map((micros, turn) => micros / other.rounds[turn]));
 }

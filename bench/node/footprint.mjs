@@ -10,17 +10,24 @@ const RUNS = 11;
 
 /** Return, by peer, milliseconds (wall and CPU) to import it, beyond a Node that imports nothing. */
 export function imports(peers) {
-  const seen = new Map(peers.map(({ name }) => [name, { wall: [], cpu: [] }]));
+  const seen = peers.map(({ name }) => ({ name, wall: [], cpu: [], native: [] }));
   for (let run = 0; run < RUNS; run++) {
-    for (const { name, imports: specifiers, shim } of peers) {
+    for (const [index, { imports: specifiers, shim, native }] of peers.entries()) {
       const before = shim ? `(${shim})();` : '';
       const empty = probe(before);
       const whole = probe(before + specifiers.map((specifier) => `await import('${specifier}');`).join(''));
-      seen.get(name).wall.push(whole.wall - empty.wall);
-      seen.get(name).cpu.push(whole.cpu - empty.cpu);
+      seen[index].wall.push(whole.wall - empty.wall);
+      seen[index].cpu.push(whole.cpu - empty.cpu);
+      if (native) seen[index].native.push(probe(loading(native)).cpu - empty.cpu);
     }
   }
-  return new Map(Array.from(seen, ([name, { wall, cpu }]) => [name, { wall: median(wall), cpu: median(cpu) }]));
+  return new Map(seen.map(({ name, wall, cpu, native }) => [name, { wall: median(wall), cpu: median(cpu), native: native.length ? median(native) : 0 }]));
+}
+
+/** Code that loads a native module by itself. */
+function loading(folder) {
+  const file = readdirSync(join(HERE, folder)).find((name) => name.endsWith('.node'));
+  return `process.dlopen({ exports: {} }, ${JSON.stringify(join(HERE, folder, file))});`;
 }
 
 /** Milliseconds since this fresh process began, when the last of the code is done. */

@@ -1,7 +1,7 @@
 // Who is measured. Ours comes last, and only when it is installed.
 import { createRequire } from 'node:module';
 
-const NAMES = ['sdk', 'workers', 'oidc', 'better-auth', 'lockstep'];
+const NAMES = ['sdk', 'workers', 'oidc', 'better-auth', 'lockstep', 'lockstep-express'];
 
 /** Name and module of every peer that is installed. */
 export async function peers() {

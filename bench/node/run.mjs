@@ -14,14 +14,15 @@ const begun = Date.now();
 
 const all = await peers();
 const found = { peers: all };
-found.sizes = sizes(all, say);
+const alone = all.filter(({ imports: specifiers }) => specifiers);
+found.sizes = sizes(alone, say);
 pinLoad();
 say('import times');
-found.imports = imports(all);
+found.imports = imports(alone);
 Object.assign(found, await measure(all, say));
 found.races = await races(all, say);
 
-const versions = all.flatMap(({ packages }) => packages.map((name) => `${name} ${installed(name)}`)).join(', ');
+const versions = alone.flatMap(({ packages }) => packages.map((name) => `${name} ${installed(name)}`)).join(', ');
 found.head = `Node ${process.versions.node}, ${versions}; ${cpus()[0].model}; ${Math.round((Date.now() - begun) / 1000)} s.`;
 const text = report(found);
 process.stdout.write(text);
