@@ -8,20 +8,18 @@ import { median } from './peers.mjs';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const RUNS = 11;
 
-/** Return, by peer, milliseconds (wall and CPU) to import it, beyond a Node that imports nothing. */
+/** Return, by peer, the CPU milliseconds that importing it takes: medians over fresh processes, beyond a Node that imports nothing. */
 export function imports(peers) {
-  const seen = peers.map(({ name }) => ({ name, wall: [], cpu: [], native: [] }));
+  const seen = peers.map(({ name }) => ({ name, whole: [], native: [] }));
   for (let run = 0; run < RUNS; run++) {
     for (const [index, { imports: specifiers, shim, native }] of peers.entries()) {
       const before = shim ? `(${shim})();` : '';
       const empty = probe(before);
-      const whole = probe(before + specifiers.map((specifier) => `await import('${specifier}');`).join(''));
-      seen[index].wall.push(whole.wall - empty.wall);
-      seen[index].cpu.push(whole.cpu - empty.cpu);
-      if (native) seen[index].native.push(probe(loading(native)).cpu - empty.cpu);
+      seen[index].whole.push(probe(before + specifiers.map((specifier) => `await import('${specifier}');`).join('')) - empty);
+      if (native) seen[index].native.push(probe(loading(native)) - empty);
     }
   }
-  return new Map(seen.map(({ name, wall, cpu, native }) => [name, { wall: median(wall), cpu: median(cpu), native: native.length ? median(native) : 0 }]));
+  return new Map(seen.map(({ name, whole, native }) => [name, { whole: median(whole), native: native.length ? median(native) : 0 }]));
 }
 
 /** Code that loads a native module by itself. */
@@ -30,12 +28,12 @@ function loading(folder) {
   return `process.dlopen({ exports: {} }, ${JSON.stringify(join(HERE, folder, file))});`;
 }
 
-/** Milliseconds since this fresh process began, when the last of the code is done. */
+/** CPU milliseconds of a fresh process that runs this code. By the clock a busy machine would count as slow code. */
 function probe(code) {
-  const tail = "const { user, system } = process.cpuUsage(); console.log(JSON.stringify({ wall: performance.now(), cpu: (user + system) / 1000 }));";
   const head = "import { register } from 'node:module';";
+  const tail = 'const { user, system } = process.cpuUsage(); console.log((user + system) / 1000);';
   const text = execFileSync(process.execPath, ['--input-type=module', '-e', head + code + tail], { cwd: HERE, stdio: ['ignore', 'pipe', 'ignore'] });
-  return JSON.parse(text.toString().trim().split('\n').at(-1));
+  return Number(text.toString().trim().split('\n').at(-1));
 }
 
 /** Return, by peer, packages and megabytes of an installation that holds nothing else. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: bench/node/run.sh [--write]
 # Prints the Node host beside its peers. Everything is installed under .build/bench-node, at the versions of the lock file; ours from
-# the package that LOCKSTEP_NODE names, or the newest in .build/node, and it is left out when there is none.
+# the package that LOCKSTEP_NODE names, or the newest in .build/node-pack, and it is left out when there is none.
 # --write also keeps the tables in bench/results.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -17,12 +17,13 @@ if ! cmp -s "$here/package-lock.json" "$build/installed-lock.json"; then
   cp "$here/package-lock.json" "$build/installed-lock.json"
 fi
 
-package=${LOCKSTEP_NODE:-$(ls -t "$root"/.build/node/lockstep-oauth-*.tgz 2>/dev/null | head -1 || true)}
+package=${LOCKSTEP_NODE:-$(ls -t "$root"/.build/node-pack/lockstep-oauth-*.tgz 2>/dev/null | head -1 || true)}
+rm -rf "$build/node_modules/lockstep-oauth"
 if [ -n "$package" ]; then
-  export LOCKSTEP_NODE=$package
-  rm -rf "$build/node_modules/lockstep-oauth"
+  LOCKSTEP_NODE=$(realpath "$package")
+  export LOCKSTEP_NODE
   mkdir -p "$build/node_modules/lockstep-oauth"
-  tar -xzf "$package" -C "$build/node_modules/lockstep-oauth" --strip-components=1
+  tar -xzf "$LOCKSTEP_NODE" -C "$build/node_modules/lockstep-oauth" --strip-components=1
 fi
 
 write=()
