@@ -59,11 +59,11 @@ function summary(trials) {
   const range = (pick) => {
     const values = trials.map(pick);
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    return { low, high, text: low === high ? String(low) : `${low} to ${high}` };
+    return { low, high, text: low === high ? String(low) : `${low}–${high}` };
   };
   const winners = range((trial) => trial.winners);
   const answers = range((trial) => trial.answers);
-  const same = answers.high > winners.high ? ` (to ${answers.text} the same answer)` : '';
+  const same = answers.high > winners.high ? ` (same answer to ${answers.text})` : '';
   const lost = ['access', 'refresh'].filter((name) => trials.some((trial) => trial[name] === false));
   const times = trials.filter((trial) => trial.access === false || trial.refresh === false).length;
   const part = times === trials.length ? '' : ` in ${times} of ${trials.length}`;
