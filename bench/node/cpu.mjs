@@ -4,8 +4,8 @@ import { median } from './peers.mjs';
 import { Server } from './server.mjs';
 import * as floor from './peers/floor.mjs';
 
-const ROUNDS = 15;
-const WARM_MS = 2500;
+const ROUNDS = 11;
+const WARM_MS = 1500;
 const FLOOR_BATCH = 320;
 /** The steps of a round. In each, everyone who knows it takes a turn, so that what is compared was measured close together. */
 const STEPS = ['consent', 'authorize', 'redeem', 'refresh', 'bearer', 'again', 'routes'];

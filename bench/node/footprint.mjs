@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { median } from './peers.mjs';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const RUNS = 11;
+const RUNS = 7;
 
 /** Return, by peer, the CPU milliseconds that importing it takes: medians over fresh processes, beyond a Node that imports nothing. */
 export function imports(peers) {
