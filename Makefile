@@ -7,7 +7,7 @@ PYTHON ?= python3
 BUILD := .build
 VENV := $(BUILD)/venv
 PY := $(CURDIR)/$(VENV)/bin/python
-# The Node that runs the example: the one of the path where it has SQLite (22.13 or newer), or one that comes as a package.
+# The Node that runs the example: the one of the path where it has SQLite (22.16 or newer), or one that comes as a package.
 NODE_PATHS = PATH="$$(cat $(BUILD)/node-bin):$$PATH"
 TS := examples/clients/typescript
 FUZZ_SECONDS ?= 5

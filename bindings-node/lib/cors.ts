@@ -6,7 +6,7 @@ import type { Guarded } from "./lockstep";
 import type { Answer } from "./messages";
 
 /** How an MCP route is guarded. */
-export interface ProtectOptions extends Guarded {
+export interface ProtectOptions extends Omit<Guarded, "orApiKey" | "orSession"> {
   /** Browsers on these origins may call the route (CORS, never with cookies). Default `["*"]`; null leaves CORS to the app. */
   origins?: readonly string[] | null;
 }

@@ -77,6 +77,5 @@ async function read(response: IncomingMessage, limit: number): Promise<Fetched> 
     if (length > limit) throw new FetchError(`larger than ${limit} bytes`);
     parts.push(part);
   }
-  if (!response.complete) throw new FetchError("the answer was cut off");
   return { status: response.statusCode ?? 0, headers: response.rawHeaders, body: Buffer.concat(parts, length) };
 }

@@ -6,7 +6,7 @@ import { Cors, type ProtectOptions } from "./cors";
 import { ALLOWED } from "./drive";
 import { now, seed } from "./environment";
 import { hold } from "./held";
-import { identityOf, type Lockstep } from "./lockstep";
+import { type Guarded, identityOf, type Lockstep } from "./lockstep";
 import { type AuthInfo, authInfo } from "./mcp";
 import { type Answer, answerIn, answerOf, rpcError } from "./messages";
 import type { Exchange, Gate } from "./native";
@@ -14,6 +14,7 @@ import { credentials, type NodeRequest, peer, target } from "./node";
 import { GONE, peek, TOO_LONG } from "./peek";
 import { neededScopes } from "./rpc";
 import type { Identity } from "./types";
+import { otherWays } from "./ways";
 
 /** What a framework lets a guard do with one request. */
 export interface Passage {
@@ -30,10 +31,11 @@ export interface Passage {
 }
 
 /** One route's guard. `requireBearer` leaves CORS, tools and streams alone. */
-export function guard(auth: Lockstep, options: ProtectOptions, where: "requireBearer" | "protect") {
+export function guard(auth: Lockstep, options: Guarded & ProtectOptions, where: "requireBearer" | "protect") {
   const gate = auth.gate(options, where);
   const protects = where === "protect";
   const cors = new Cors(protects ? options.origins : null);
+  const other = protects ? undefined : otherWays(auth, options, where);
 
   return (request: NodeRequest, response: ServerResponse, passage: Passage): void => {
     const permitted = cors.permitted(request.headers.origin);
@@ -54,8 +56,8 @@ export function guard(auth: Lockstep, options: ProtectOptions, where: "requireBe
       if (typeof step === "number") settle(step);
       else step.then(settle).catch(passage.fail);
     };
-    const pass = (exchange: Exchange): void => {
-      const identity = identityOf(exchange);
+    const pass = (exchange: Exchange): void => enter(identityOf(exchange));
+    const enter = (identity: Identity): void => {
       const current: Call = { identity };
       hold(response, current, {
         challenge: (missing) => cors.merged(answerIn(auth.challenge(options, missing)), permitted),
@@ -77,11 +79,19 @@ export function guard(auth: Lockstep, options: ProtectOptions, where: "requireBe
       if (needed.length === 0) pass(exchange);
       else check(auth.gate({ ...options, scopes: [...new Set([...(options.scopes ?? []), ...needed])] }, where), pass);
     };
-    try {
+    const byToken = (): void =>
       check(gate, (exchange) => {
         if (protects && auth.toolScopes.size > 0 && request.method === "POST") checkTools(exchange).catch(passage.fail);
         else pass(exchange);
       });
+    try {
+      // A token that does not fit is refused: nothing else may make up for it.
+      if (other === undefined || found.length > 0) return byToken();
+      other(passage.request).then((entered) => {
+        if (entered === undefined) byToken();
+        else if ("identity" in entered) enter(entered.identity);
+        else passage.refuse(cors.merged(entered.refused, permitted));
+      }).catch(passage.fail);
     } catch (error) {
       passage.fail(error);
     }

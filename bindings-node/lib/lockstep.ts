@@ -16,6 +16,7 @@ import { Budget, type Decision, type Exchange, type Gate, type GrantSummary, typ
 import { openStore } from "./stores/index";
 import type { Store } from "./stores/store";
 import type { AuditEvent, Claims, Identity, IssuedToken } from "./types";
+import type { Way } from "./ways";
 import type { WebSeat } from "./web";
 
 /** Everything that can be configured. What is wrong throws ConfigurationError with the option and the fix. */
@@ -38,10 +39,17 @@ export interface Guarded {
   scopes?: readonly string[];
   /** A configured resource; the first when left out. */
   resource?: string;
+  /** Who makes a request that has no `Authorization` header, by an API key of yours. */
+  orApiKey?: Way;
+  /**
+   * The same by a session, asked after `orApiKey`. A session is sent by the browser on its own, so guard what changes
+   * something against cross-site requests, as in any other handler of yours.
+   */
+  orSession?: Way;
 }
 
-const GUARDED: readonly (keyof Guarded)[] = ["scopes", "resource"];
-const PROTECTED: readonly (keyof ProtectOptions)[] = [...GUARDED, "origins"];
+const GUARDED: readonly (keyof Guarded)[] = ["scopes", "resource", "orApiKey", "orSession"];
+const PROTECTED: readonly (keyof ProtectOptions)[] = ["scopes", "resource", "origins"];
 
 /** Makes a Lockstep. */
 export function lockstep<Request = any>(options: LockstepOptions<Request>): Lockstep {
@@ -240,7 +248,7 @@ export class Lockstep {
   /** @internal The check of one route. */
   gate(guarded: Guarded, where: string): Gate {
     // A misspelt member, or scopes without their name, would guard less than was meant.
-    const { scopes = [], resource } = made<ProtectOptions>(where, guarded, where === "protect" ? PROTECTED : GUARDED);
+    const { scopes = [], resource } = made<Guarded & ProtectOptions>(where, guarded, where === "protect" ? PROTECTED : GUARDED);
     return this.native.gate(this.resourceNamed(resource, where), this.knownScopes(scopes, where));
   }
 

@@ -64,7 +64,9 @@ export function authInfo(identity: Identity, token = ""): AuthInfo {
     clientId: identity.clientId || identity.subject,
     scopes: [...identity.scopes],
     expiresAt: identity.expiresAt,
-    resource: new URL(identity.resource),
+    get resource() {
+      return new URL(identity.resource); // few look, and making one costs as much as half of a check
+    },
     extra: { identity },
   };
 }

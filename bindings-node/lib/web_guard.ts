@@ -5,13 +5,14 @@ import { Cors, type ProtectOptions } from "./cors";
 import { ALLOWED } from "./drive";
 import { now, seed } from "./environment";
 import { InsufficientScope, MisuseError } from "./errors";
-import { identityOf, type Lockstep } from "./lockstep";
+import { type Guarded, identityOf, type Lockstep } from "./lockstep";
 import { type AuthInfo, authInfo } from "./mcp";
 import { type Answer, answerIn, answerOf, rpcError } from "./messages";
 import type { Exchange, Gate } from "./native";
 import { ENCODING_BYTES, RPC_BYTES } from "./peek";
 import { couldBeRpc, neededScopes } from "./rpc";
 import type { Identity } from "./types";
+import { otherWays } from "./ways";
 import { held } from "./web_held";
 import { respond, target } from "./web_messages";
 
@@ -25,10 +26,11 @@ export interface WebPassage {
 }
 
 /** One route's guard: runs the handler, or answers instead. `requireBearer` leaves CORS, tools and streams alone. */
-export function webGuard(auth: Lockstep, options: ProtectOptions, where: "requireBearer" | "protect") {
+export function webGuard(auth: Lockstep, options: Guarded & ProtectOptions, where: "requireBearer" | "protect") {
   const gate = auth.gate(options, where);
   const protects = where === "protect";
   const cors = new Cors(protects ? options.origins : null);
+  const other = protects ? undefined : otherWays(auth, options, where);
 
   return async (request: Request, passage: WebPassage, handler: (identity: Identity, authInfo: AuthInfo) => Response | Promise<Response>): Promise<Response> => {
     const { method, headers } = request;
@@ -44,7 +46,10 @@ export function webGuard(auth: Lockstep, options: ProtectOptions, where: "requir
       return step === ALLOWED ? { exchange } : { response: refusal(answerOf(exchange, method === "HEAD")) };
     };
 
-    let allowed = await checked(gate);
+    // A token that does not fit is refused: nothing else may make up for it.
+    const entered = credential === null ? await other?.(passage.request ?? request) : undefined;
+    if (entered !== undefined && "refused" in entered) return refusal(entered.refused);
+    let allowed = entered ?? (await checked(gate));
     if ("response" in allowed) return allowed.response;
     if (protects && auth.toolScopes.size > 0 && method === "POST") {
       let needed: string[];
@@ -63,7 +68,7 @@ export function webGuard(auth: Lockstep, options: ProtectOptions, where: "requir
       }
     }
 
-    const identity = identityOf(allowed.exchange);
+    const identity = "identity" in allowed ? allowed.identity : identityOf(allowed.exchange);
     const current: Call = { identity };
     const challenge = (): Response => refusal(answerIn(auth.challenge(options, current.missing ?? [])));
     let response: Response;

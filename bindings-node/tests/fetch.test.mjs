@@ -357,6 +357,17 @@ test("a failure is told to all who wait, and not kept", async (t) => {
   assert.equal(server.requests.length, 1);
 });
 
+test("a fetch that is given up leaves no connection behind", async (t) => {
+  let gone;
+  const server = await site(t, async (socket) => {
+    gone = new Promise((settle) => socket.once("close", settle));
+    socket.write(`${OK}Content-Encoding: gzip\r\n\r\n{}`);
+    await after(5000);
+  });
+  await refused(new SafeFetcher().fetch(request(server.port)), /encoded/);
+  assert.notEqual(await Promise.race([gone, after(1000).then(() => "open")]), "open");
+});
+
 test("a fetch that is over keeps no process alive", async (t) => {
   const server = await site(t, `${OK}\r\n{}`);
   const program = `

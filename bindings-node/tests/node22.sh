@@ -2,7 +2,7 @@
 # Prints the folder of a Node that has SQLite: the one of the path, or Node 22, which is installed under .build/ as a package.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-if node -e 'require("node:sqlite")' 2>/dev/null; then
+if node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 22 || (major == 22 && minor >= 16) ? 0 : 1)'; then
   dirname "$(command -v node)"
   exit
 fi

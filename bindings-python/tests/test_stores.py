@@ -265,6 +265,23 @@ def test_the_file_is_private_durable_and_marked(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="only Linux says which locks there are")
+def test_opening_a_file_again_keeps_the_locks_that_this_process_has_on_it(tmp_path: Path) -> None:
+    store = SQLiteStore(tmp_path / "oauth.db")
+    file = store.path.stat()
+
+    def locks() -> list[str]:
+        ours = (str(os.getpid()), f":{file.st_ino}")
+        return [line for line in Path("/proc/locks").read_text().splitlines() if line.split()[4] == ours[0] and line.split()[5].endswith(ours[1])]
+
+    assert locks()  # while a connection is open; without them another process would take itself for the last one
+    again = SQLiteStore(store.path)
+    again.close()
+    assert locks()
+    store.close()
+    assert not locks()
+
+
 def test_weaker_durability_is_chosen_by_name_and_warned_about(tmp_path: Path, caplog: Any) -> None:
     store = SQLiteStore(tmp_path / "oauth.db", durable=False)
     assert store._writer is not None

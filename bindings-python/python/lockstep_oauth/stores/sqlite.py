@@ -6,6 +6,7 @@ file system: SQLite's locks do not work there. What expired more than a day ago 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sqlite3
@@ -196,8 +197,10 @@ class SQLiteStore:
 
     def _create(self) -> None:
         try:
-            # SQLite would create it readable for all; the log and the index beside it inherit the mode.
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            # SQLite would create it readable for all; the log and the index beside it inherit the mode. A file that is there
+            # is not touched: to close it would drop the locks of every other connection of this process.
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             with self._writing:
                 self._open_first()
         except (OSError, sqlite3.Error) as error:
