@@ -179,7 +179,7 @@ test("web: methods need no this, and handlers get the very request and what the 
   auth.toolScopes.set("add", ["notes:write"]);
   const handler = async (request, identity, authInfo, context) => {
     const headers = new Headers([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
-    return Response.json([request.nextUrl, identity.subject, authInfo.token.length > 20, context?.params, await request.json()], { headers });
+    return Response.json([request.nextUrl, identity.subject, authInfo.extra.identity === identity, context?.params, await request.json()], { headers });
   };
   const headers = bearer((await new Flow(async (path, init) => GET(new Request(ORIGIN + path, init))).tokens()).access_token);
   for (const POST of [protect({ scopes: ["notes:read"] }, handler), requireBearer({ scopes: ["notes:read"] }, handler)]) {
