@@ -179,13 +179,13 @@ test("web: methods need no this, and handlers get the very request and what the 
   auth.toolScopes.set("add", ["notes:write"]);
   const handler = async (request, identity, authInfo, context) => {
     const headers = new Headers([["set-cookie", "a=1"], ["set-cookie", "b=2"]]);
-    return Response.json([request.nextUrl, identity.subject, authInfo.extra.identity === identity, context?.params, await request.json()], { headers });
+    return Response.json([request.nextUrl, identity.subject, authInfo.clientId, context?.params, await request.json()], { headers });
   };
   const headers = bearer((await new Flow(async (path, init) => GET(new Request(ORIGIN + path, init))).tokens()).access_token);
   for (const POST of [protect({ scopes: ["notes:read"] }, handler), requireBearer({ scopes: ["notes:read"] }, handler)]) {
     const answer = await POST(new FrameworkRequest(`${ORIGIN}/mcp`, { method: "POST", headers: { ...headers, origin: "https://x.example" }, body: CALL.replace("add", "list") }), { params: { id: "7" } });
     const told = await answer.json();
-    assert.deepEqual(told.slice(0, 4), ["of the framework", "alice", true, { id: "7" }]);
+    assert.deepEqual(told.slice(0, 4), ["of the framework", "alice", "demo", { id: "7" }]);
     assert.equal(told[4].params.name, "list");
     assert.deepEqual(answer.headers.getSetCookie(), ["a=1", "b=2"]);
   }
