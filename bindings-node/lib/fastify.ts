@@ -1,5 +1,6 @@
 /** Fastify: a plugin for the endpoints, and guards as hooks of routes, over the messages of `node:http`. */
 
+import type {} from "fastify"; // drops out of what is compiled, declarations too
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { call } from "./context";
 import type { ProtectOptions } from "./cors";
@@ -12,6 +13,14 @@ import type { AuthInfo } from "./mcp";
 import { type Answer, answerOf, NOBODY_SIGNED_IN, Paths } from "./messages";
 import { ClientGone, type NodeRequest, peer, readBody, send, target } from "./node";
 import type { Identity } from "./types";
+
+// Where Fastify is not installed, this says nothing.
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who is calling, behind `auth.fastify.requireBearer(…)` and `auth.fastify.protect(…)`. */
+    identity?: Identity;
+  }
+}
 
 /** What is used of Fastify's request. */
 interface Asked {
@@ -41,7 +50,7 @@ export type FastifyHook = (request: any, reply: any, done: (error?: Error) => vo
 /** A plugin of Fastify. */
 export type FastifyPlugin = (instance: any, options: object, done: (error?: Error) => void) => void;
 
-/** The seat in Fastify: call it for the endpoints. `import "lockstep-oauth/fastify"` once types `request.identity`. */
+/** The seat in Fastify: call it for the endpoints. */
 export interface FastifySeat {
   /**
    * All endpoints and well-known documents, in front of every body parser. Register it on the app itself, after the plugins

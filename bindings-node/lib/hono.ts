@@ -1,11 +1,24 @@
 /** Hono: middleware for the endpoints, and guards for routes, over web-standard messages. */
 
+import type {} from "hono"; // drops out of what is compiled, declarations too
 import type { ProtectOptions } from "./cors";
 import { MisuseError } from "./errors";
 import type { Guarded, Lockstep } from "./lockstep";
+import type { AuthInfo } from "./mcp";
 import { plainAddress } from "./node";
+import type { Identity } from "./types";
 import type { Around } from "./web";
 import { webGuard } from "./web_guard";
+
+// Where Hono is not installed, this says nothing.
+declare module "hono" {
+  interface ContextVariableMap {
+    /** Who is calling, behind `auth.hono.requireBearer(…)` and `auth.hono.protect(…)`. */
+    identity: Identity;
+    /** The same in the words of the official MCP SDK: `transport.handleRequest(c.req.raw, { authInfo: c.get("auth") })`. */
+    auth: AuthInfo;
+  }
+}
 
 /** What is used of Hono's `Context`. */
 export interface HonoContext {
@@ -19,7 +32,7 @@ export interface HonoContext {
 /** Middleware of Hono. */
 export type HonoMiddleware = (context: any, next: () => Promise<void>) => Promise<Response | undefined>;
 
-/** The seat in Hono: call it for the endpoints. `import "lockstep-oauth/hono"` once types `c.get("identity")`. */
+/** The seat in Hono: call it for the endpoints. */
 export interface HonoSeat {
   /** All endpoints and well-known documents; requests for other paths go on. Put it in front of what reads bodies. */
   (): HonoMiddleware;

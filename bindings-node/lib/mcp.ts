@@ -32,7 +32,7 @@ export interface BearerAuth {
   verifier: TokenVerifier;
   requiredScopes: string[];
   resourceMetadataUrl: string;
-  expectedResource: string;
+  expectedResource: URL;
 }
 
 /** What a server of the official MCP SDK needs of us. */
@@ -96,7 +96,7 @@ export function mcpSeat(auth: Lockstep): McpSeat {
         verifier: tokenVerifier({ resource: target }),
         requiredScopes: auth.knownScopes(scopes, "bearerAuth"),
         resourceMetadataUrl: metadataUrl(auth, target),
-        expectedResource: target,
+        expectedResource: new URL(target),
       };
     },
 

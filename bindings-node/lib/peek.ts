@@ -27,9 +27,12 @@ export async function peek(request: NodeRequest, parsed: unknown): Promise<Peeke
   return isOver(request) && request.readableLength === 0 ? undefined : readAndPutBack(request);
 }
 
-function remembered(body: unknown): Uint8Array | string | object | undefined {
+function remembered(body: unknown): Uint8Array | string | object | undefined | typeof TOO_LONG {
   if (body === undefined) throw new MisuseError("body", "something has read the body and left nothing in request.body: which tool is called cannot be known; parse it with express.json(), or not at all");
-  if (typeof body === "string" || body instanceof Uint8Array) return couldBeRpc(Buffer.from(body).subarray(0, 64)) ? body : undefined;
+  if (typeof body === "string" || body instanceof Uint8Array) {
+    if (!couldBeRpc(Buffer.from(body).subarray(0, 64))) return undefined;
+    return Buffer.byteLength(body) > RPC_BYTES ? TOO_LONG : body;
+  }
   return typeof body === "object" && body !== null ? body : undefined;
 }
 

@@ -97,7 +97,8 @@ async function peek(request: Request, { remembered }: WebPassage): Promise<Uint8
   if (request.bodyUsed) {
     if (remembered === undefined) throw new MisuseError("body", "something has read the body before, so which tool is called cannot be known; put the guard in front of it");
     const body = await remembered();
-    return couldBeRpc(body.subarray(0, 64)) ? body : undefined;
+    if (!couldBeRpc(body.subarray(0, 64))) return undefined;
+    return body.length > RPC_BYTES ? TOO_LONG : body;
   }
   if (request.body === null) return undefined;
   const reader = request.clone().body?.getReader();

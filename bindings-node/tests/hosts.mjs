@@ -115,6 +115,7 @@ export const HOSTS = {
             reply.hijack();
             return overNode(request.raw, reply.raw).events(source);
           };
+          it.reply = reply;
           it.answer = (status, value) => reply.code(status).send(value);
           return run(it);
         },
