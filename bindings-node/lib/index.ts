@@ -14,10 +14,13 @@ export {
 export { Lockstep, lockstep } from "./lockstep";
 export { explain, refusals } from "./native";
 export type { Client, ClientDocuments, Document, Registration, Resource, Scope } from "./configuration";
+export type { ProtectOptions } from "./cors";
 export type { Fetched, Fetcher } from "./drive";
-export type { Authenticated, ExpressSeat, Middleware } from "./express";
+export type { Authenticated, ExpressSeat, Listener, Middleware } from "./express";
+export type { FastifyHook, FastifyPlugin, FastifySeat } from "./fastify";
+export type { HonoMiddleware, HonoSeat } from "./hono";
 export type { Guarded, LockstepOptions } from "./lockstep";
-export type { AuthInfo, McpSeat } from "./mcp";
+export type { AuthInfo, BearerAuth, McpSeat, TokenVerifier } from "./mcp";
 export type { Committed, Record, Store, Write } from "./stores/store";
 export type {
   AuditEvent,
@@ -34,4 +37,5 @@ export type {
   SignInQuestion,
   User,
 } from "./types";
-export type { Around, WebSeat } from "./web";
+export type { Way } from "./ways";
+export type { Around, GuardedWebHandler, WebHandler, WebSeat } from "./web";

@@ -38,7 +38,6 @@ export interface ExternalToken {
   scopes: readonly string[];
   /** Seconds since 1970; left out when `verifyToken` checks that each time. */
   expiresAt?: number | undefined;
-  name?: string | undefined;
   claims?: Claims | undefined;
 }
 
