@@ -1,8 +1,9 @@
-"""Runs the attack suite against the example server, in each world that changes an answer.
+"""Runs the attack suite against an example server, in each world that changes an answer.
 
-    python conformance/run_blackbox.py [WORLD ...]      worlds: opaque path jwt strict budgets; all of them by default
+    python conformance/run_blackbox.py [--host node] [WORLD ...]      worlds: opaque path jwt strict budgets; all of them by default
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from serving import ROOT, Served, example, stop_on_sigterm  # noqa: E402
+from serving import HOSTS, ROOT, Served, example, stop_on_sigterm  # noqa: E402
 
 FIXTURE = ROOT / "examples" / "python-fastapi-mcp" / "fixture.json"
 REPORTS = ROOT / ".build" / "blackbox"
@@ -50,14 +51,14 @@ WORLDS = {
 }
 
 
-def run(name: str, world: World) -> bool:
+def run(host: str, name: str, world: World) -> bool:
     held = True
     for number, part in enumerate(world.parts):
-        with example(**world.environment) as served:
-            print(f"== {world.title} {' '.join(part)}".rstrip(), flush=True)
+        with example(host, **world.environment) as served:
+            print(f"== {host}: {world.title} {' '.join(part)}".rstrip(), flush=True)
             command = [sys.executable, "-m", "blackbox", "--quiet", "--base", served.base, "--fixture", str(FIXTURE)]
             command += [option.replace("{keys}", str(keys_of(served))) for option in (*world.options, *part)]
-            command += ["--report", str(REPORTS / f"{name}-{number}.md")]
+            command += ["--report", str(REPORTS / host / f"{name}-{number}.md")]
             held &= subprocess.run(command, cwd=HERE, check=False, timeout=LIMIT_SECONDS).returncode == 0
     return held
 
@@ -69,14 +70,18 @@ def keys_of(served: Served) -> Path:
 
 def main() -> int:
     stop_on_sigterm()
-    chosen = sys.argv[1:] or list(WORLDS)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", choices=HOSTS, default="python")
+    parser.add_argument("worlds", nargs="*", metavar="WORLD", help=f"which worlds: {', '.join(WORLDS)} (default: all)")
+    arguments = parser.parse_args()
+    chosen = arguments.worlds or list(WORLDS)
     if unknown := [name for name in chosen if name not in WORLDS]:
-        print(f"no such world: {', '.join(unknown)}; there are {', '.join(WORLDS)}", file=sys.stderr)
-        return 2
-    shutil.rmtree(REPORTS, ignore_errors=True)
-    REPORTS.mkdir(parents=True)
-    failed = [name for name in chosen if not run(name, WORLDS[name])]
-    print(f"attack suite: failed in {', '.join(failed)}" if failed else f"attack suite: held in {len(chosen)} worlds")
+        parser.error(f"no such world: {', '.join(unknown)}")
+    reports = REPORTS / arguments.host
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    failed = [name for name in chosen if not run(arguments.host, name, WORLDS[name])]
+    print(f"attack suite: failed in {', '.join(failed)}" if failed else f"attack suite: held in {len(chosen)} worlds against the {arguments.host} host")
     return 1 if failed else 0
 
 

@@ -1,7 +1,9 @@
-"""Starts the example server for a check, and stops it: a free port, its own database, its own environment.
+"""Starts an example server for a check, and stops it: a free port, its own database, its own environment.
 
-    with example(EXAMPLE_ISSUER_PATH="/auth") as served:
+    with example("python", EXAMPLE_ISSUER_PATH="/auth") as served:
         ...  # served.base, served.issuer, served.log
+
+The server on Node runs on LOCKSTEP_NODE, or on the `node` of the path: one that has SQLite (22.13 or newer).
 """
 
 import contextlib
@@ -17,7 +19,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "examples"))
 
-from demo import SERVER, free_port, wait_until_ready  # noqa: E402  (what `make demo` starts the server with)
+from demo import SERVERS, free_port, wait_until_ready  # noqa: E402  (what `make demo` starts the servers with)
+
+HOSTS = tuple(SERVERS)
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,15 @@ class Served:
         return self.log.read_text(errors="replace")[-characters:]
 
 
+def command(host: str) -> list[str]:
+    """What starts the example server of a host."""
+    program, *rest = SERVERS[host][1]
+    return [os.environ.get("LOCKSTEP_NODE", program) if host == "node" else program, *rest]
+
+
 @contextlib.contextmanager
-def example(**environment: str) -> Iterator[Served]:
-    """The example server, ready to answer; stopped at the end, whatever happens in between."""
+def example(host: str, **environment: str) -> Iterator[Served]:
+    """The example server of a host, ready to answer; stopped at the end, whatever happens in between."""
     with tempfile.TemporaryDirectory(prefix="lockstep-check-") as directory:
         port = free_port()
         base = f"http://127.0.0.1:{port}"
@@ -47,7 +57,7 @@ def example(**environment: str) -> Iterator[Served]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("EXAMPLE_", "LOCKSTEP_"))}
         settings = {**inherited, "PORT": str(port), "LOCKSTEP_DB": f"{directory}/oauth.db", **environment}
         with served.log.open("wb") as log:
-            server = subprocess.Popen(SERVER, cwd=directory, env=settings, stdout=log, stderr=log)
+            server = subprocess.Popen(command(host), cwd=directory, env=settings, stdout=log, stderr=log)
         try:
             wait_until_ready(server, base)
             yield served

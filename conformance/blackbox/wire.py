@@ -132,7 +132,8 @@ class Journal:
         for name in ("location", "content-type", "cache-control"):
             if len(answer.all(name)) > 1:
                 self.breach("header", f"{where}: {len(answer.all(name))} {name} headers")
-        if answer.status == 413 or (answer.status == 400 and answer.media_type == "text/plain"):
+        bare = answer.media_type == "text/plain" or not (answer.media_type or answer.body)
+        if answer.status in (413, 431) or (answer.status == 400 and bare):
             endpoint = ""  # the HTTP server's own word about the message: no endpoint has seen it
         if endpoint in NO_STORE and answer.status not in (404, 405, 413, 415) and answer.method not in ("OPTIONS", "HEAD"):
             if "no-store" not in (answer.header("cache-control") or ""):

@@ -1,6 +1,6 @@
-"""Runs the `authorization` command of the official MCP conformance suite against the example server.
+"""Runs the `authorization` command of the official MCP conformance suite against an example server.
 
-    python conformance/official/run.py NODE      NODE: a Node.js 22 or newer
+    python conformance/official/run.py NODE [HOST]      NODE: a Node.js 22 or newer; HOST: python (default) or node
 
 A run counts only if exactly the expected checks ran and all of them passed: no check skipped, none with a warning.
 Two runs must fail, to show that a failure would be seen: an issuer spelled otherwise, and a person who says no.
@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from browser import decide  # noqa: E402
-from serving import Served, example, free_port, stop_on_sigterm  # noqa: E402
+from serving import HOSTS, Served, example, free_port, stop_on_sigterm  # noqa: E402
 
 SUITE = HERE / "node_modules" / "@modelcontextprotocol" / "conformance" / "dist" / "index.js"
 EXPECTED = ["authorization-code-grant", "authorization-server-metadata", "authorization-server-metadata-cimd"]
@@ -58,7 +58,7 @@ def run_suite(node: str, served: Served, url: str, decision: str) -> tuple[int, 
     return code, checks, "".join(said)
 
 
-def main(node: str) -> int:
+def main(node: str, host: str) -> int:
     passed = failed = 0
     runs = [  # title, the issuer's path, added to --url, what the person decides, what must come out
         ("an issuer without a path", "", "", "approve", dict.fromkeys(EXPECTED, "SUCCESS")),
@@ -68,7 +68,7 @@ def main(node: str) -> int:
     ]
     for title, path, added, decision, expected in runs:
         began = time.monotonic()
-        with example(EXAMPLE_ISSUER_PATH=path) as served:
+        with example(host, EXAMPLE_ISSUER_PATH=path) as served:
             code, checks, said = run_suite(node, served, served.issuer + added, decision)
             if added or decision == "deny":
                 held = code == 1 and all(checks.get(name) == [status] for name, status in expected.items())
@@ -80,10 +80,10 @@ def main(node: str) -> int:
             if not held:
                 print(said, checks, f"--- what the server wrote ---\n{served.wrote()}", sep="\n", file=sys.stderr)
         passed, failed = passed + held, failed + (not held)
-    print(f"{passed} passed, {failed} failed")
+    print(f"{host}: {passed} passed, {failed} failed")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
     stop_on_sigterm()
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else HOSTS[0]))

@@ -66,7 +66,7 @@ def main() -> int:
     stop_on_sigterm()
     program, journeys = str(Path(sys.argv[1]).resolve()), int(sys.argv[2]) if len(sys.argv) > 2 else 60
     wrong = []
-    with example(EXAMPLE_RETRY_WINDOW=str(WINDOW)) as served:
+    with example("python", EXAMPLE_RETRY_WINDOW=str(WINDOW)) as served:
         done = walk(program, served.base, journeys)
         print(f"the Python example: {done.stdout.strip() or done.stderr.strip()}", flush=True)
         wrong += ["the Python example"] if done.returncode else []

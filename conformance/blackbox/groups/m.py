@@ -370,7 +370,8 @@ async def authenticated_everywhere(s):
 @case("M-48", "60 parallel requests for one uncached client_id cause exactly one fetch")
 async def coalesced(s):
     async with s.document_host() as host:
-        host.serve(PATH, json_reply(host.document(PATH), delay=0.5))
+        # Long enough for all of them to arrive while it is fetched, on a slow machine too.
+        host.serve(PATH, json_reply(host.document(PATH), delay=2))
         client = s.document_client(host, host.origin + PATH)
         browsers = [await s.browser() for _ in range(60)]
         answers = await asyncio.gather(*(b.authorize(s.a0(client, redirect=client.redirect_uris[0])) for b in browsers))
