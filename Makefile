@@ -14,13 +14,13 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve serve-node node-pack node test prove bench rust model faults model-pages python vectors formal blackbox official browser fuzz fuzz-a-host mutants docs clean
+.PHONY: help demo serve serve-node node-pack node test prove bench rust model faults model-pages python vectors formal blackbox official browser differential fuzz fuzz-a-host mutants docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
 	@echo "make serve   leave the example server running for a browser (make serve-node: the one on Node)"
 	@echo "make test    everything that must hold before a change lands"
-	@echo "make bench   side by side with the official SDK's own authorization server"
+	@echo "make bench   side by side with the official SDKs' own authorization servers, and others"
 	@echo "make prove   the slow proofs: larger worlds, longer fuzzing, licences, mutation"
 	@echo "make mutants mutation alone"
 
@@ -85,7 +85,7 @@ serve-node: $(BUILD)/wheel.stamp $(BUILD)/node-example.stamp
 
 node-pack: $(BUILD)/node-pack.stamp
 
-test: rust model faults python node vectors formal blackbox official browser demo fuzz-a-host fuzz
+test: rust model faults python node vectors formal blackbox official browser differential demo fuzz-a-host fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -128,15 +128,24 @@ vectors: $(BUILD)/wheel.stamp
 formal:
 	bash conformance/formal/run.sh $(PYTHON)
 
-blackbox: $(BUILD)/wheel.stamp
+HOSTS := $(BUILD)/wheel.stamp $(BUILD)/node-example.stamp
+
+blackbox: $(HOSTS)
 	cd conformance && $(PY) -m pytest blackbox/tests
 	$(PY) conformance/run_blackbox.py
+	$(NODE_PATHS) $(PY) conformance/run_blackbox.py --host node
 
-official: $(BUILD)/wheel.stamp
+official: $(HOSTS)
 	bash conformance/official/run.sh $(PY)
+	$(NODE_PATHS) bash conformance/official/run.sh $(PY) node
 
-browser: $(BUILD)/wheel.stamp
+browser: $(HOSTS)
 	bash conformance/browser/run.sh $(PY)
+	$(NODE_PATHS) bash conformance/browser/run.sh $(PY) node
+
+# The same requests to both hosts, and both on one file of grants.
+differential: $(HOSTS)
+	$(PY) conformance/differential/run.py "$$(cat $(BUILD)/node-bin)/node"
 
 fuzz-a-host: $(BUILD)/wheel.stamp
 	cargo build --quiet --locked -p fuzz-a-host
@@ -145,8 +154,9 @@ fuzz-a-host: $(BUILD)/wheel.stamp
 fuzz:
 	FUZZ_RUNS=$(FUZZ_RUNS) bash fuzz/run.sh $(FUZZ_SECONDS)
 
-bench: $(BUILD)/wheel.stamp
+bench: $(BUILD)/wheel.stamp $(BUILD)/node-pack.stamp
 	bash bench/run.sh $(PY)
+	bash bench/node/run.sh
 
 prove:
 	$(MODEL) check large

@@ -7,6 +7,8 @@ import type { Identity } from "./types";
 export interface Call {
   identity: Identity | undefined;
   missing?: readonly string[];
+  /** Called once, when the first scope is found missing. */
+  onMissing?: () => void;
 }
 
 /** The call that the running handler or tool serves. */
@@ -25,5 +27,9 @@ export function currentIdentity(): Identity | undefined {
  */
 export function noteMissingScopes(scopes: readonly string[]): void {
   const current = call.getStore();
-  if (current !== undefined) current.missing = scopes;
+  if (current === undefined) return;
+  const { onMissing } = current;
+  current.missing = scopes;
+  delete current.onMissing;
+  onMissing?.();
 }

@@ -3,13 +3,11 @@
 import type { ServerResponse } from "node:http";
 import type { Call } from "./context";
 import { Cors, type ProtectOptions } from "./cors";
-import { ALLOWED } from "./drive";
-import { now, seed } from "./environment";
+import type { Checked, Gate } from "./gate";
 import { hold } from "./held";
-import { type Guarded, identityOf, type Lockstep } from "./lockstep";
+import type { Guarded, Lockstep } from "./lockstep";
 import { type AuthInfo, authInfo } from "./mcp";
 import { type Answer, answerIn, answerOf, rpcError } from "./messages";
-import type { Exchange, Gate } from "./native";
 import { credentials, type NodeRequest, peer, target } from "./node";
 import { GONE, peek, TOO_LONG } from "./peek";
 import { neededScopes } from "./rpc";
@@ -46,26 +44,25 @@ export function guard(auth: Lockstep, options: Guarded & ProtectOptions, where: 
       for (const [name, value] of cors.headers(permitted)) response.setHeader(name, name === "Vary" ? varying(response, value) : value);
     }
     const found = credentials(request.rawHeaders);
-    const check = (gate: Gate, allowed: (exchange: Exchange) => void): void => {
-      const exchange = gate.check(found.join("\n"), found.length, target(request).query, peer(request), now(), seed());
-      const settle = (step: number): void => {
-        if (step === ALLOWED) allowed(exchange);
-        else passage.refuse(cors.merged(answerOf(exchange, request.method === "HEAD"), permitted));
+    const check = (gate: Gate, allowed: (identity: Identity) => void): void => {
+      const settle = (checked: Checked): void => {
+        if ("identity" in checked) allowed(checked.identity);
+        else passage.refuse(cors.merged(answerOf(checked.refused, request.method === "HEAD"), permitted));
       };
-      const step = auth.finish(exchange, passage.request);
-      if (typeof step === "number") settle(step);
-      else step.then(settle).catch(passage.fail);
+      const checked = gate.check(found, target(request).query, peer(request), passage.request);
+      if (checked instanceof Promise) checked.then(settle).catch(passage.fail);
+      else settle(checked);
     };
-    const pass = (exchange: Exchange): void => enter(identityOf(exchange));
-    const enter = (identity: Identity): void => {
+    const pass = (identity: Identity): void => {
       const current: Call = { identity };
-      hold(response, current, {
-        challenge: (missing) => cors.merged(answerIn(auth.challenge(options, missing)), permitted),
-        immediate: !protects || request.method === "GET",
-      });
+      const holding = (immediate: boolean): void =>
+        hold(response, current, { challenge: (missing) => cors.merged(answerIn(auth.challenge(options, missing)), permitted), immediate });
+      // Where only an error's status can become a challenge, nothing is held until a scope is found missing.
+      if (protects && request.method !== "GET") holding(false);
+      else current.onMissing = () => response.headersSent || holding(true);
       passage.pass(identity, authInfo(identity), current);
     };
-    const checkTools = async (exchange: Exchange): Promise<void> => {
+    const checkTools = async (identity: Identity): Promise<void> => {
       const body = await peek(request, passage.body);
       if (body === GONE) return;
       if (body === TOO_LONG) return passage.refuse(cors.merged(rpcError(413, -32600, "The message is too large."), permitted));
@@ -76,20 +73,20 @@ export function guard(auth: Lockstep, options: Guarded & ProtectOptions, where: 
         // INVARIANT: what cannot be read for certain is not passed on, or the tool's scopes could be gone around.
         return passage.refuse(cors.merged(rpcError(400, -32700, "Parse error"), permitted));
       }
-      if (needed.length === 0) pass(exchange);
+      if (needed.length === 0) pass(identity);
       else check(auth.gate({ ...options, scopes: [...new Set([...(options.scopes ?? []), ...needed])] }, where), pass);
     };
     const byToken = (): void =>
-      check(gate, (exchange) => {
-        if (protects && auth.toolScopes.size > 0 && request.method === "POST") checkTools(exchange).catch(passage.fail);
-        else pass(exchange);
+      check(gate, (identity) => {
+        if (protects && auth.toolScopes.size > 0 && request.method === "POST") checkTools(identity).catch(passage.fail);
+        else pass(identity);
       });
     try {
       // A token that does not fit is refused: nothing else may make up for it.
       if (other === undefined || found.length > 0) return byToken();
       other(passage.request).then((entered) => {
         if (entered === undefined) byToken();
-        else if ("identity" in entered) enter(entered.identity);
+        else if ("identity" in entered) pass(entered.identity);
         else passage.refuse(cors.merged(entered.refused, permitted));
       }).catch(passage.fail);
     } catch (error) {

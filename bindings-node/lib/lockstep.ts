@@ -9,10 +9,11 @@ import { now, seed } from "./environment";
 import { ConfigurationError, MisuseError, StoreError } from "./errors";
 import type { ExpressSeat } from "./express";
 import type { FastifySeat } from "./fastify";
+import { Gate } from "./gate";
 import type { HonoSeat } from "./hono";
 import { loadKeys, newKeys } from "./keys";
 import type { McpSeat } from "./mcp";
-import { Budget, type Decision, type Exchange, type Gate, type GrantSummary, type HttpResponse, type Question, Server, converted } from "./native";
+import { Budget, type Decision, type Exchange, type GrantSummary, type HttpResponse, type Question, Server, converted } from "./native";
 import { openStore } from "./stores/index";
 import type { Store } from "./stores/store";
 import type { AuditEvent, Claims, Identity, IssuedToken } from "./types";
@@ -164,8 +165,8 @@ export class Lockstep {
     // Anything else would be cut into something that was not sent.
     if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) return undefined;
     const gate = this.gate({ scopes, ...(resource === undefined ? {} : { resource }) }, "checkToken");
-    const exchange = gate.check(`Bearer ${token}`, 1, "", "", now(), seed());
-    return (await this.finish(exchange, undefined)) === ALLOWED ? identityOf(exchange) : undefined;
+    const checked = await gate.check([`Bearer ${token}`], "", "", undefined);
+    return "identity" in checked ? checked.identity : undefined;
   }
 
   // --- Account pages -------------------------------------------------------------------------------------------
@@ -249,7 +250,7 @@ export class Lockstep {
   gate(guarded: Guarded, where: string): Gate {
     // A misspelt member, or scopes without their name, would guard less than was meant.
     const { scopes = [], resource } = made<Guarded & ProtectOptions>(where, guarded, where === "protect" ? PROTECTED : GUARDED);
-    return this.native.gate(this.resourceNamed(resource, where), this.knownScopes(scopes, where));
+    return new Gate(this, this.native.gate(this.resourceNamed(resource, where), this.knownScopes(scopes, where)));
   }
 
   /** @internal The answer to a missing scope: all scopes of this operation at once, since not every client adds them up. */
@@ -346,11 +347,6 @@ class RequestHost implements Host {
       throw error;
     }
   }
-}
-
-/** Who asks, of a check that has allowed a request. */
-export function identityOf(exchange: Exchange): Identity {
-  return JSON.parse(exchange.identity()) as Identity;
 }
 
 function text(at: string, value: string): string {

@@ -2,10 +2,8 @@
 
 import { shown } from "./configuration";
 import { call, currentIdentity } from "./context";
-import { ALLOWED } from "./drive";
-import { now, seed } from "./environment";
 import { ConfigurationError, InsufficientScope, StoreError } from "./errors";
-import { type Guarded, identityOf, type Lockstep } from "./lockstep";
+import type { Guarded, Lockstep } from "./lockstep";
 import { invalidToken } from "./mcp_errors";
 import type { Identity } from "./types";
 
@@ -79,10 +77,11 @@ export function mcpSeat(auth: Lockstep): McpSeat {
       async verifyAccessToken(token) {
         // Anything else would be cut into something that was not sent.
         if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) throw await invalidToken("The access token is not valid.");
-        const exchange = gate.check(`Bearer ${token}`, 1, "", "", now(), seed());
-        if ((await auth.finish(exchange, undefined)) === ALLOWED) return authInfo(identityOf(exchange), token);
-        if (exchange.status !== 401) throw new StoreError("the token could not be checked");
-        throw await invalidToken(descriptionIn(exchange.body()));
+        const checked = await gate.check([`Bearer ${token}`], "", "", undefined);
+        if ("identity" in checked) return authInfo(checked.identity, token);
+        const { refused } = checked;
+        if (refused.status !== 401) throw new StoreError("the token could not be checked");
+        throw await invalidToken(descriptionIn(refused.body()));
       },
     };
   };

@@ -1,10 +1,9 @@
 /** Web-standard messages: `Request` in, `Response` out. Hono, Deno-style and Next-style hosts are built on this. */
 
 import type { ProtectOptions } from "./cors";
-import { ALLOWED } from "./drive";
 import { now, seed } from "./environment";
 import { MisuseError } from "./errors";
-import { type Guarded, identityOf, type Lockstep } from "./lockstep";
+import type { Guarded, Lockstep } from "./lockstep";
 import type { AuthInfo } from "./mcp";
 import { type Answer, answer, answerOf, BODY_BYTES, NOBODY_SIGNED_IN, NOT_FOUND, Paths, TOO_LARGE } from "./messages";
 import type { Identity } from "./types";
@@ -76,11 +75,10 @@ export function webSeat(auth: Lockstep): WebSeat {
     async authenticate(request, guarded = {}, around = {}) {
       const credential = request.headers.get("authorization");
       const gate = auth.gate(guarded, "authenticate");
-      const exchange = gate.check(credential ?? "", credential === null ? 0 : 1, target(request).query, around.peer ?? "", now(), seed());
-      const step = await auth.finish(exchange, around.request ?? request);
-      if (step === ALLOWED) return { identity: identityOf(exchange) };
+      const checked = await gate.check(credential === null ? [] : [credential], target(request).query, around.peer ?? "", around.request ?? request);
+      if ("identity" in checked) return { identity: checked.identity };
       const head = request.method === "HEAD";
-      return { response: respond(answerOf(exchange, head), head) };
+      return { response: respond(answerOf(checked.refused, head), head) };
     },
 
     requireBearer: (options, handler) => guarded(options, handler, "requireBearer"),

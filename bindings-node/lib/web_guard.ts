@@ -2,13 +2,11 @@
 
 import { type Call, call } from "./context";
 import { Cors, type ProtectOptions } from "./cors";
-import { ALLOWED } from "./drive";
-import { now, seed } from "./environment";
 import { InsufficientScope, MisuseError } from "./errors";
-import { type Guarded, identityOf, type Lockstep } from "./lockstep";
+import type { Gate } from "./gate";
+import type { Guarded, Lockstep } from "./lockstep";
 import { type AuthInfo, authInfo } from "./mcp";
 import { type Answer, answerIn, answerOf, rpcError } from "./messages";
-import type { Exchange, Gate } from "./native";
 import { ENCODING_BYTES, RPC_BYTES } from "./peek";
 import { couldBeRpc, neededScopes } from "./rpc";
 import type { Identity } from "./types";
@@ -40,10 +38,9 @@ export function webGuard(auth: Lockstep, options: Guarded & ProtectOptions, wher
     }
     const refusal = (answer: Answer): Response => respond(cors.merged(answer, permitted), method === "HEAD");
     const credential = headers.get("authorization");
-    const checked = async (gate: Gate): Promise<{ exchange: Exchange } | { response: Response }> => {
-      const exchange = gate.check(credential ?? "", credential === null ? 0 : 1, target(request).query, passage.peer ?? "", now(), seed());
-      const step = await auth.finish(exchange, passage.request ?? request);
-      return step === ALLOWED ? { exchange } : { response: refusal(answerOf(exchange, method === "HEAD")) };
+    const checked = async (gate: Gate): Promise<{ identity: Identity } | { response: Response }> => {
+      const found = await gate.check(credential === null ? [] : [credential], target(request).query, passage.peer ?? "", passage.request ?? request);
+      return "identity" in found ? found : { response: refusal(answerOf(found.refused, method === "HEAD")) };
     };
 
     // A token that does not fit is refused: nothing else may make up for it.
@@ -68,7 +65,7 @@ export function webGuard(auth: Lockstep, options: Guarded & ProtectOptions, wher
       }
     }
 
-    const identity = "identity" in allowed ? allowed.identity : identityOf(allowed.exchange);
+    const { identity } = allowed;
     const current: Call = { identity };
     const challenge = (): Response => refusal(answerIn(auth.challenge(options, current.missing ?? [])));
     let response: Response;
