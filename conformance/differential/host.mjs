@@ -19,8 +19,12 @@ const NOW = { number: 0, time: 0, fault: "", seed: new Uint8Array(32) };
 const SEEN = [];
 const EVENTS = [];
 
-environment.now = () => NOW.time;
-environment.seed = () => NOW.seed;
+const IN_EARNEST = "database" in WORLD;
+
+if (!IN_EARNEST) {
+  environment.now = () => NOW.time;
+  environment.seed = () => NOW.seed;
+}
 
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const spelled = (object) => Object.fromEntries(Object.entries(object).map(([name, value]) => [camel(name), value]));
@@ -132,7 +136,7 @@ const auth = lockstep({
   ...(WORLD.name === "jwt" ? { consentPage, mayRefresh, verifyToken } : {}),
   ...options(),
   keys: WORLD.keys,
-  store: WORLD.waits ? waiting : inLine,
+  store: IN_EARNEST ? `sqlite:///${WORLD.database}` : WORLD.waits ? waiting : inLine,
   fetcher,
   environment: {},
   onEvent: ({ id, at, details }) => EVENTS.push([NOW.number, id, at, details]),
@@ -216,6 +220,7 @@ if (WORLD.waits) {
 }
 
 const server = createServer((request, response) => {
+  if (IN_EARNEST) return seat(request, response);
   if (request.url === "/differential") {
     const records = Object.fromEntries(
       [...writes].map(([key, { version, value, expiresAt, subject = null, client = null }]) => [key, [version, Buffer.from(value).toString("latin1"), expiresAt, subject, client]]),

@@ -3,7 +3,8 @@
     python host.py WORLD.json      prints the port it listens on, and ends with its standard input
 
 Each request says in `X-Differential: NUMBER NOW [FAULT]` which it is, when it happens, and what the store does wrong meanwhile.
-`GET /differential` tells what the host has seen, stored and reported.
+`GET /differential` tells what the host has seen, stored and reported. A world with a `database` has none of this: there the host
+runs with the clock, the entropy and the SQLite store that it has in earnest (journeys.py).
 """
 
 import asyncio
@@ -38,10 +39,13 @@ NOW = Now()
 SEEN: list[int] = []
 EVENTS: list[Any] = []
 
-for module in (lockstep_oauth.asgi, lockstep_oauth.lockstep, lockstep_oauth.starlette):
-    module.seed = lambda: NOW.seed  # type: ignore[attr-defined]
-    module.now = lambda: NOW.time  # type: ignore[attr-defined]
-lockstep_oauth.asgi.time = lambda: NOW.time  # type: ignore[assignment]
+IN_EARNEST = "database" in WORLD
+
+if not IN_EARNEST:
+    for module in (lockstep_oauth.asgi, lockstep_oauth.lockstep, lockstep_oauth.starlette):
+        module.seed = lambda: NOW.seed  # type: ignore[attr-defined]
+        module.now = lambda: NOW.time  # type: ignore[attr-defined]
+    lockstep_oauth.asgi.time = lambda: NOW.time  # type: ignore[assignment]
 
 
 class Records:
@@ -177,7 +181,7 @@ def make() -> Lockstep:
     options.setdefault("sign_in", sign_in)
     if WORLD["name"] == "jwt":
         options |= {"consent_page": consent_page, "may_refresh": may_refresh, "verify_token": verify_token}
-    store = Waiting() if WORLD["waits"] else InLine()
+    store = f"sqlite:///{WORLD['database']}" if IN_EARNEST else Waiting() if WORLD["waits"] else InLine()
     return Lockstep(**options, keys=WORLD["keys"], store=store, fetcher=Others(), on_event=tell, environment={})
 
 
@@ -263,6 +267,8 @@ else:
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return await (seat(scope, receive, send) if WORLD["waits"] else auth.asgi()(scope, receive, send))
+    if IN_EARNEST:
+        return await seat(scope, receive, send)
     if scope["raw_path"] == b"/differential":
         return await report(scope, receive, send)
     said = next(value for name, value in scope["headers"] if name == b"x-differential").decode().split()

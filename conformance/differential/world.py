@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from blackbox.jose import Key  # noqa: E402
 
 BEGIN = 1_800_000_000
+LONG_AGO = 1_000_000_000
 ISSUER = "https://as.example"
 MCP, API = "https://mcp.example/mcp", "https://mcp.example/api"
 RING_SEED = hashlib.sha256(b"the differential test's keys").digest()
@@ -75,5 +76,5 @@ def description(name: str) -> dict[str, Any]:
     """What a host is started with, as JSON."""
     from lockstep_oauth._native import keys_generate
 
-    keys = keys_generate(BEGIN - 86_400, RING_SEED, "ES256")
+    keys = keys_generate(LONG_AGO, RING_SEED, "ES256")
     return {"name": name, "keys": keys, "others": OTHERS, **WORLDS[name]}
