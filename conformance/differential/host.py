@@ -8,6 +8,7 @@ runs with the clock, the entropy and the SQLite store that it has in earnest (jo
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import sys
@@ -22,7 +23,7 @@ from starlette.responses import Response
 import lockstep_oauth.asgi
 import lockstep_oauth.lockstep
 import lockstep_oauth.starlette
-from lockstep_oauth import Approve, Deny, ExternalToken, Identity, InsufficientScope, Lockstep, Resource, Scope, SignIn, User, current_identity
+from lockstep_oauth import Approve, Deny, ExternalToken, InsufficientScope, Lockstep, Resource, Scope, SignIn, User, current_identity
 from lockstep_oauth._native import Record
 from lockstep_oauth.errors import FetchError, LockstepError, OverBudgetError, StoreError
 
@@ -186,16 +187,42 @@ def make() -> Lockstep:
 
 
 auth = make()
+if "tools" in WORLD:
+    auth.mcp.tool_scopes(WORLD["tools"])
+
+
+JSON_TYPE, EVENTS_TYPE = "application/json", "text/event-stream; charset=utf-8"
+FAILED = '{"jsonrpc":"2.0","id":1,"result":{"isError":true}}'
+# What an MCP SDK makes of a tool's exception, in the pieces in which it leaves.
+SWALLOWED = {
+    "json": (JSON_TYPE, [FAILED[:20], FAILED[20:]]),
+    "error": (JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"error":{"code":-32603}}']),
+    "fine": (JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"result":{"content":[]}}']),
+    "event": (EVENTS_TYPE, ["event: message\r\n", f"data: {FAILED}\r\n\r\n"]),
+    "primed": (EVENTS_TYPE, ["id: 1\nretry: 10\ndata:\n\n", f"id: 2\ndata: {FAILED[:10]}\ndata: {FAILED[10:]}\n\n"]),
+    "notified": (EVENTS_TYPE, ['data: {"method":"notifications/progress"}\n\n', f"data: {FAILED}\n\n"]),
+    "kept": (EVENTS_TYPE, [": ping\n\n", f"data: {FAILED}\n\n"]),
+    "text": ("text/plain", ["failed"]),
+}
 
 
 async def handler(scope: Any, receive: Any, send: Any) -> None:
-    """What is protected: it says who asked, or finds a scope missing."""
-    identity = scope.get("lockstep")
-    await answer(identity, Request(scope, receive).headers.get("x-needs"))(scope, receive, send)
+    """What is protected: it says who asked, or finds a scope missing, and lets that be known in one way or another."""
+    headers = Request(scope, receive).headers
+    if headers.get("x-swallow") not in SWALLOWED:
+        await answer(scope.get("lockstep"), headers.get("x-needs"))(scope, receive, send)
+        return
+    with contextlib.suppress(InsufficientScope):
+        answer(scope.get("lockstep"), headers.get("x-needs"))
+    kind, parts = SWALLOWED[headers["x-swallow"]]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+    for part in parts if scope["method"] != "HEAD" else []:
+        await send({"type": "http.response.body", "body": part.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
-def answer(identity: Identity, needs: str | None) -> Response:
-    assert identity is current_identity() or identity == current_identity()
+def answer(identity: Any, needs: str | None) -> Response:
+    assert identity is not None and identity == current_identity()
     if needs is not None:
         raise InsufficientScope(*needs.split())
     names = ("subject", "client_id", "scopes", "resource", "claims", "grant_id", "expires_at", "kind")

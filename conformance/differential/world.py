@@ -57,10 +57,15 @@ COMMON: dict[str, Any] = {
     "documents": {"/.well-known/notes": {"name": "Nötes", "list": [1, 2.5, True, None], "nested": {"a": "b"}}},
 }  # fmt: skip
 
+TOOLS = {"add_note": "notes:write", "read_note": ["notes:read"], "everything": ["notes:read", "notes:write"], "__proto__": "notes:write", "Größe": "notes:write"}
+
+# `seat` is where the Node host sits; the Python host sits in Starlette where the store waits, and is plain ASGI elsewhere.
 WORLDS: dict[str, dict[str, Any]] = {
-    "opaque": {"waits": False, "options": {**COMMON, "issuer": ISSUER, "registration": {"mode": "open", "per_hour": 12}}},
+    "opaque": {"seat": "http", "waits": False, "options": {**COMMON, "issuer": ISSUER, "registration": {"mode": "open", "per_hour": 12}}},
     "jwt": {
+        "seat": "express",
         "waits": True,
+        "tools": TOOLS,
         "options": {
             **COMMON, "issuer": f"{ISSUER}/t1", "registration": {"mode": "guarded", "initial_access_tokens": ["an initial access token"]},
             "access_token_format": "jwt", "refresh": "offline_access", "unknown_scopes": "refuse", "several_resources": True,
@@ -68,7 +73,7 @@ WORLDS: dict[str, dict[str, Any]] = {
             "client_documents": {"per_minute": 3},
         },
     },
-    "pasted": {"waits": True, "options": {**COMMON, "issuer": ISSUER, "sign_in": "personal_token", "client_documents": False, "token_prefixes": {"personal": "pat_"}}},
+    "pasted": {"seat": "fastify", "waits": True, "tools": TOOLS, "options": {**COMMON, "issuer": ISSUER, "sign_in": "personal_token", "client_documents": False, "token_prefixes": {"personal": "pat_"}}},
 }  # fmt: skip
 
 
