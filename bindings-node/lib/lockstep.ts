@@ -178,12 +178,13 @@ export class Lockstep {
 
   /** Disconnects an app. False when the user has no such grant. */
   async revokeApp(subject: string, grantId: string): Promise<boolean> {
-    return (await this.#operate(this.native.revokeGrant(text("subject", subject), text("grantId", grantId), now(), seed()))).kind !== "not_found";
+    const operation = converted(() => this.native.revokeGrant(text("subject", subject), text("grantId", grantId), now(), seed()));
+    return (await this.#operate(operation)).kind !== "not_found";
   }
 
   /** Ends all of a user's grants and personal tokens at once. */
   async signOutEverywhere(subject: string): Promise<void> {
-    await this.#operate(this.native.signOutEverywhere(text("subject", subject), now(), seed()));
+    await this.#operate(converted(() => this.native.signOutEverywhere(text("subject", subject), now(), seed())));
   }
 
   /** Issues a token that a person copies into a script. It is shown once: nothing keeps it. */

@@ -399,3 +399,15 @@ async def test_a_websocket_needs_a_token_too() -> None:
     sent.clear()
     await guard({**scope, "headers": [(b"authorization", f"Bearer {token}".encode())]}, httpx.AsyncClient, send)
     assert sent == ["alice"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_a_tool_call_with_a_number_that_json_lacks_is_refused(number: str) -> None:
+    auth = lockstep()
+    auth.mcp.tool_scopes({"add": "notes:write"})
+    async with browser(auth.asgi(auth.protect(whoami, ["notes:read"]))) as http:
+        tokens = await Flow(http).tokens()
+        body = f'{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"add","arguments":{{"n":{number}}}}}}}'
+        answer = await http.post("/mcp", headers=bearer(tokens["access_token"]), content=body)
+        assert answer.status_code == 400
+        assert answer.content == b'{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"Parse error"}}'

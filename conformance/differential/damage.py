@@ -167,4 +167,4 @@ def odd_header(rng: Random, request: Request) -> Request:
 
 # Where the HTTP servers themselves differ. Only for requests that change nothing, since one host may not see them.
 WIRE: list[Damage] = [odd_method, odd_target, odd_query, odd_header]
-CHANGES_NOTHING = frozenset(("bearer", "document", "preflight", "elsewhere", "introspect"))
+CHANGES_NOTHING = frozenset(("bearer", "document", "preflight", "elsewhere", "introspect", "tool"))

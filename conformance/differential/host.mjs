@@ -19,8 +19,12 @@ const NOW = { number: 0, time: 0, fault: "", seed: new Uint8Array(32) };
 const SEEN = [];
 const EVENTS = [];
 
-environment.now = () => NOW.time;
-environment.seed = () => NOW.seed;
+const IN_EARNEST = "database" in WORLD;
+
+if (!IN_EARNEST) {
+  environment.now = () => NOW.time;
+  environment.seed = () => NOW.seed;
+}
 
 const camel = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 const spelled = (object) => Object.fromEntries(Object.entries(object).map(([name, value]) => [camel(name), value]));
@@ -73,7 +77,8 @@ function first(request, name) {
   return at < 0 ? undefined : request.rawHeaders[at + 1];
 }
 
-function signIn(request) {
+function signIn(given) {
+  const request = given.raw ?? given; // Fastify's
   const name = first(request, "x-user") ?? "";
   switch (name) {
     case "":
@@ -99,8 +104,8 @@ function signIn(request) {
   }
 }
 
-function consentPage(request, question) {
-  if (!("x-page" in request.headers)) return undefined;
+function consentPage(given, question) {
+  if (!("x-page" in (given.raw ?? given).headers)) return undefined;
   const { clientId, clientName, clientHost, redirectHost, redirectUri, loopback, known, resource, userName, action } = question;
   const shown = {
     client_id: clientId, client_name: clientName, client_host: clientHost, redirect_host: redirectHost, redirect_uri: redirectUri,
@@ -132,30 +137,62 @@ const auth = lockstep({
   ...(WORLD.name === "jwt" ? { consentPage, mayRefresh, verifyToken } : {}),
   ...options(),
   keys: WORLD.keys,
-  store: WORLD.waits ? waiting : inLine,
+  store: IN_EARNEST ? `sqlite:///${WORLD.database}` : WORLD.waits ? waiting : inLine,
   fetcher,
   environment: {},
   onEvent: ({ id, at, details }) => EVENTS.push([NOW.number, id, at, details]),
 });
 
-/** What is protected: it says who asked, or finds a scope missing. */
-function handler(request, response) {
+const [JSON_TYPE, EVENTS_TYPE] = ["application/json", "text/event-stream; charset=utf-8"];
+const FAILED = '{"jsonrpc":"2.0","id":1,"result":{"isError":true}}';
+/** What an MCP SDK makes of a tool's exception, in the pieces in which it leaves. */
+const SWALLOWED = {
+  json: [JSON_TYPE, [FAILED.slice(0, 20), FAILED.slice(20)]],
+  error: [JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"error":{"code":-32603}}']],
+  fine: [JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"result":{"content":[]}}']],
+  event: [EVENTS_TYPE, ["event: message\r\n", `data: ${FAILED}\r\n\r\n`]],
+  primed: [EVENTS_TYPE, ["id: 1\nretry: 10\ndata:\n\n", `id: 2\ndata: ${FAILED.slice(0, 10)}\ndata: ${FAILED.slice(10)}\n\n`]],
+  notified: [EVENTS_TYPE, ['data: {"method":"notifications/progress"}\n\n', `data: ${FAILED}\n\n`]],
+  kept: [EVENTS_TYPE, [": ping\n\n", `data: ${FAILED}\n\n`]],
+  text: ["text/plain", ["failed"]],
+};
+
+/** What is protected: it says who asked, or finds a scope missing, and lets that be known in one way or another. */
+function handler(request, identity, response) {
+  const swallow = first(request, "x-swallow");
+  if (swallow === undefined || !Object.hasOwn(SWALLOWED, swallow)) {
+    const body = told(request, identity);
+    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
+    response.end(request.method === "HEAD" ? "" : body);
+    return;
+  }
+  try {
+    told(request, identity);
+  } catch (error) {
+    if (!(error instanceof InsufficientScope)) throw error;
+  }
+  const [kind, parts] = SWALLOWED[swallow];
+  response.writeHead(200, { "content-type": kind });
+  if (request.method !== "HEAD") for (const part of parts) response.write(part);
+  response.end();
+}
+
+function told(request, identity) {
   const needs = first(request, "x-needs");
-  if (currentIdentity() !== request.identity) throw new Error("two identities");
+  if (identity === undefined || currentIdentity() !== identity) throw new Error("two identities");
   if (needs !== undefined) throw new InsufficientScope(...needs.split(/\s+/).filter(Boolean));
-  const { subject, clientId, scopes, resource, claims, grantId, expiresAt, kind } = request.identity;
-  const body = written({ subject, client_id: clientId, scopes, resource, claims, grant_id: grantId, expires_at: expiresAt, kind });
-  response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
-  response.end(request.method === "HEAD" ? "" : body);
+  const { subject, clientId, scopes, resource, claims, grantId, expiresAt, kind } = identity;
+  return written({ subject, client_id: clientId, scopes, resource, claims, grant_id: grantId, expires_at: expiresAt, kind });
 }
 
 const api = WORLD.options.resources[1].resource;
-const routes = {
-  "/mcp": auth.express.protect({ scopes: ["notes:read"] }),
-  "/mcp/own": auth.express.protect({ scopes: ["notes:read", "notes:write"], origins: ["https://app.example"] }),
-  "/api": auth.express.protect({ scopes: ["notes:write"], resource: api, origins: null }),
-  ...(WORLD.waits ? { "/api/dependency": auth.express.requireBearer({ scopes: ["notes:write"], resource: api }) } : {}),
-};
+const guards = (seat) => ({
+  "/mcp": seat.protect({ scopes: ["notes:read"] }),
+  "/mcp/own": seat.protect({ scopes: ["notes:read", "notes:write"], origins: ["https://app.example"] }),
+  "/api": seat.protect({ scopes: ["notes:write"], resource: api, origins: null }),
+  ...(WORLD.waits ? { "/api/dependency": seat.requireBearer({ scopes: ["notes:write"], resource: api }) } : {}),
+});
+if (WORLD.tools !== undefined) auth.mcp.toolScopes(WORLD.tools);
 
 /** What account pages are made of. */
 async function account(path, subject) {
@@ -164,8 +201,11 @@ async function account(path, subject) {
       return [await auth.connectedApps(subject), await auth.listPersonalTokens(subject)].map((grants) =>
         grants.map(({ grantId, clientId, name, personal, scopes, resources, createdAt, usedAt, expiresAt }) => [grantId, clientId, name, personal, scopes, resources, createdAt, usedAt, expiresAt]),
       );
-    case "/account/disconnect":
-      return Promise.all((await auth.connectedApps(subject)).map(({ grantId }) => auth.revokeApp(subject, grantId)));
+    case "/account/disconnect": {
+      const ended = [];
+      for (const { grantId } of await auth.connectedApps(subject)) ended.push(await auth.revokeApp(subject, grantId));
+      return ended;
+    }
     case "/account/sign-out":
       return (await auth.signOutEverywhere(subject)) ?? null;
     default: {
@@ -175,47 +215,82 @@ async function account(path, subject) {
   }
 }
 
-/** The app's own part, as a middleware. */
-function dispatch(request, response, next) {
-  const path = (request.originalUrl ?? request.url).split("?", 1)[0];
-  if (/^\/account(\/disconnect|\/sign-out|\/personal)?$/.test(path)) {
-    const reply = (status, body) => response.writeHead(status, { "content-type": "application/json", "content-length": Buffer.byteLength(body) }).end(request.method === "HEAD" ? "" : body);
-    account(path, first(request, "x-user") ?? "").then((told) => reply(200, written(told)), (error) => reply(503, error.name));
-    return;
-  }
-  if (!Object.hasOwn(routes, path)) {
-    response.writeHead(404, { "content-type": "text/plain", "content-length": 9 });
-    response.end(request.method === "HEAD" ? "" : "elsewhere");
-    return;
-  }
-  routes[path](request, response, (error) => {
-    if (error !== undefined) return next(error);
-    try {
-      handler(request, response);
-    } catch (thrown) {
-      next(thrown);
-    }
-  });
+const pathOf = (request) => (request.originalUrl ?? request.url).split("?", 1)[0];
+
+/** What no guard is in front of. */
+function unguarded(request, response) {
+  const reply = (status, type, body) => response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) }).end(request.method === "HEAD" ? "" : body);
+  const path = pathOf(request);
+  if (!/^\/account(\/disconnect|\/sign-out|\/personal)?$/.test(path)) return reply(404, "text/plain", "elsewhere");
+  account(path, first(request, "x-user") ?? "").then((told) => reply(200, JSON_TYPE, written(told)), (error) => reply(503, JSON_TYPE, error.name));
 }
 
 function broken(response) {
   if (!response.headersSent) response.writeHead(500).end("broken");
 }
 
-let seat;
-if (WORLD.waits) {
-  const express = require("express");
-  const app = express();
-  app.disable("x-powered-by");
-  app.use(auth.express());
-  app.use(dispatch);
-  app.use((_error, _request, response, _next) => broken(response));
-  seat = app;
-} else {
-  seat = auth.express.listener((request, response) => dispatch(request, response, () => broken(response)));
+/** The app's own part, as a middleware. */
+function middleware() {
+  const routes = guards(auth.express);
+  return (request, response, next) => {
+    const path = pathOf(request);
+    if (!Object.hasOwn(routes, path)) return unguarded(request, response);
+    routes[path](request, response, (error) => {
+      if (error !== undefined) return next(error);
+      try {
+        handler(request, request.identity, response);
+      } catch (thrown) {
+        next(thrown);
+      }
+    });
+  };
 }
 
+/** The host in each of its seats: a listener for node:http. */
+const SEATS = {
+  http() {
+    const app = middleware();
+    return auth.express.listener((request, response) => app(request, response, () => broken(response)));
+  },
+  express() {
+    const app = require("express")();
+    app.disable("x-powered-by");
+    app.use(auth.express());
+    app.use(middleware());
+    app.use((_error, _request, response, _next) => broken(response));
+    return app;
+  },
+  async fastify() {
+    let listener;
+    const app = require("fastify")({ serverFactory: (handle) => createServer((listener = handle)), exposeHeadRoutes: false });
+    app.register(auth.fastify());
+    const routes = guards(auth.fastify);
+    // In a hook of the whole app and by the path as it was sent: what Fastify's router makes of odd ones is its own affair.
+    app.addHook("onRequest", (request, reply, done) => {
+      const path = pathOf(request.raw);
+      if (!Object.hasOwn(routes, path)) {
+        reply.hijack();
+        return unguarded(request.raw, reply.raw);
+      }
+      routes[path](request, reply, (error) => {
+        if (error !== undefined) return done(error);
+        try {
+          handler(request.raw, request.identity, reply.raw);
+          reply.hijack();
+        } catch (thrown) {
+          done(thrown);
+        }
+      });
+    });
+    app.setErrorHandler((_error, _request, reply) => reply.code(500).send("broken"));
+    await app.ready();
+    return listener;
+  },
+};
+const seat = await SEATS[WORLD.seat]();
+
 const server = createServer((request, response) => {
+  if (IN_EARNEST) return seat(request, response);
   if (request.url === "/differential") {
     const records = Object.fromEntries(
       [...writes].map(([key, { version, value, expiresAt, subject = null, client = null }]) => [key, [version, Buffer.from(value).toString("latin1"), expiresAt, subject, client]]),

@@ -3,10 +3,12 @@
     python host.py WORLD.json      prints the port it listens on, and ends with its standard input
 
 Each request says in `X-Differential: NUMBER NOW [FAULT]` which it is, when it happens, and what the store does wrong meanwhile.
-`GET /differential` tells what the host has seen, stored and reported.
+`GET /differential` tells what the host has seen, stored and reported. A world with a `database` has none of this: there the host
+runs with the clock, the entropy and the SQLite store that it has in earnest (journeys.py).
 """
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import sys
@@ -21,7 +23,7 @@ from starlette.responses import Response
 import lockstep_oauth.asgi
 import lockstep_oauth.lockstep
 import lockstep_oauth.starlette
-from lockstep_oauth import Approve, Deny, ExternalToken, Identity, InsufficientScope, Lockstep, Resource, Scope, SignIn, User, current_identity
+from lockstep_oauth import Approve, Deny, ExternalToken, InsufficientScope, Lockstep, Resource, Scope, SignIn, User, current_identity
 from lockstep_oauth._native import Record
 from lockstep_oauth.errors import FetchError, LockstepError, OverBudgetError, StoreError
 
@@ -38,10 +40,13 @@ NOW = Now()
 SEEN: list[int] = []
 EVENTS: list[Any] = []
 
-for module in (lockstep_oauth.asgi, lockstep_oauth.lockstep, lockstep_oauth.starlette):
-    module.seed = lambda: NOW.seed  # type: ignore[attr-defined]
-    module.now = lambda: NOW.time  # type: ignore[attr-defined]
-lockstep_oauth.asgi.time = lambda: NOW.time  # type: ignore[assignment]
+IN_EARNEST = "database" in WORLD
+
+if not IN_EARNEST:
+    for module in (lockstep_oauth.asgi, lockstep_oauth.lockstep, lockstep_oauth.starlette):
+        module.seed = lambda: NOW.seed  # type: ignore[attr-defined]
+        module.now = lambda: NOW.time  # type: ignore[attr-defined]
+    lockstep_oauth.asgi.time = lambda: NOW.time  # type: ignore[assignment]
 
 
 class Records:
@@ -177,21 +182,47 @@ def make() -> Lockstep:
     options.setdefault("sign_in", sign_in)
     if WORLD["name"] == "jwt":
         options |= {"consent_page": consent_page, "may_refresh": may_refresh, "verify_token": verify_token}
-    store = Waiting() if WORLD["waits"] else InLine()
+    store = f"sqlite:///{WORLD['database']}" if IN_EARNEST else Waiting() if WORLD["waits"] else InLine()
     return Lockstep(**options, keys=WORLD["keys"], store=store, fetcher=Others(), on_event=tell, environment={})
 
 
 auth = make()
+if "tools" in WORLD:
+    auth.mcp.tool_scopes(WORLD["tools"])
+
+
+JSON_TYPE, EVENTS_TYPE = "application/json", "text/event-stream; charset=utf-8"
+FAILED = '{"jsonrpc":"2.0","id":1,"result":{"isError":true}}'
+# What an MCP SDK makes of a tool's exception, in the pieces in which it leaves.
+SWALLOWED = {
+    "json": (JSON_TYPE, [FAILED[:20], FAILED[20:]]),
+    "error": (JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"error":{"code":-32603}}']),
+    "fine": (JSON_TYPE, ['{"jsonrpc":"2.0","id":1,"result":{"content":[]}}']),
+    "event": (EVENTS_TYPE, ["event: message\r\n", f"data: {FAILED}\r\n\r\n"]),
+    "primed": (EVENTS_TYPE, ["id: 1\nretry: 10\ndata:\n\n", f"id: 2\ndata: {FAILED[:10]}\ndata: {FAILED[10:]}\n\n"]),
+    "notified": (EVENTS_TYPE, ['data: {"method":"notifications/progress"}\n\n', f"data: {FAILED}\n\n"]),
+    "kept": (EVENTS_TYPE, [": ping\n\n", f"data: {FAILED}\n\n"]),
+    "text": ("text/plain", ["failed"]),
+}
 
 
 async def handler(scope: Any, receive: Any, send: Any) -> None:
-    """What is protected: it says who asked, or finds a scope missing."""
-    identity = scope.get("lockstep")
-    await answer(identity, Request(scope, receive).headers.get("x-needs"))(scope, receive, send)
+    """What is protected: it says who asked, or finds a scope missing, and lets that be known in one way or another."""
+    headers = Request(scope, receive).headers
+    if headers.get("x-swallow") not in SWALLOWED:
+        await answer(scope.get("lockstep"), headers.get("x-needs"))(scope, receive, send)
+        return
+    with contextlib.suppress(InsufficientScope):
+        answer(scope.get("lockstep"), headers.get("x-needs"))
+    kind, parts = SWALLOWED[headers["x-swallow"]]
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+    for part in parts if scope["method"] != "HEAD" else []:
+        await send({"type": "http.response.body", "body": part.encode(), "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
-def answer(identity: Identity, needs: str | None) -> Response:
-    assert identity is current_identity() or identity == current_identity()
+def answer(identity: Any, needs: str | None) -> Response:
+    assert identity is not None and identity == current_identity()
     if needs is not None:
         raise InsufficientScope(*needs.split())
     names = ("subject", "client_id", "scopes", "resource", "claims", "grant_id", "expires_at", "kind")
@@ -263,6 +294,8 @@ else:
 async def app(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] != "http":
         return await (seat(scope, receive, send) if WORLD["waits"] else auth.asgi()(scope, receive, send))
+    if IN_EARNEST:
+        return await seat(scope, receive, send)
     if scope["raw_path"] == b"/differential":
         return await report(scope, receive, send)
     said = next(value for name, value in scope["headers"] if name == b"x-differential").decode().split()

@@ -62,7 +62,7 @@ class Life:
         self.learn: Callable[[Answer], None] = lambda answer: None
         weights: list[tuple[int, Callable[[], Request]]] = [
             (14, self.authorize), (14, self.consent), (16, self.redeem), (14, self.refresh), (14, self.bearer), (5, self.revoke),
-            (6, self.introspect), (6, self.register), (5, self.manage), (4, self.document), (3, self.preflight), (2, self.elsewhere), (3, self.sign_in), (4, self.account),
+            (6, self.introspect), (6, self.register), (5, self.manage), (4, self.document), (3, self.preflight), (2, self.elsewhere), (3, self.sign_in), (4, self.account), (8, self.tool),
         ]  # fmt: skip
         self.kinds = [kind for weight, kind in weights for _ in range(weight)]
 
@@ -165,7 +165,7 @@ class Life:
         path = self.rng.choice([b"/account"] * 4 + [b"/account/personal"] * 4 + [b"/account/disconnect", b"/account/sign-out"])
         if path == b"/account/personal":
             self.learn = self._pasted
-        return Request("account", b"POST", path, None, ((b"X-User", self.rng.choice(["alice", "alice", "bob"]).encode()),))
+        return Request("account", b"POST", path, None, ((b"X-User", self.rng.choice(["alice"] * 6 + ["bob"] * 3 + [""]).encode()),))
 
     def _pasted(self, answer: Answer) -> None:
         if answer.status == 200:
@@ -236,6 +236,24 @@ class Life:
             headers.append((b"X-Needs", rng.choice([b"notes:write", b"notes:all", b"notes:write notes:read", b"undefined:scope"])))
         query = f"access_token={quote(self.some_token())}".encode() if rng.random() < 0.1 else rng.choice([None, None, b"", b"a=b"])
         return Request("bearer", rng.choice([b"GET", b"GET", b"POST", b"DELETE", b"HEAD"]), path, query, tuple(headers))
+
+    def tool(self) -> Request:
+        """A call of a tool, and how its handler lets it be known that a scope is missing."""
+        rng = self.rng
+        name = rng.choice(["add_note", "add_note", "read_note", "everything", "other", "__proto__", "Größe", "toString", 7])
+        message = {"jsonrpc": "2.0", "id": rng.choice([1, "a", 1.5]), "method": rng.choice(["tools/call"] * 5 + ["tools/list", "toString"]), "params": rng.choice([{"name": name, "arguments": {"n": rng.choice([1, 1, 1, 1, 1, 1e400])}}] * 5 + [{}, [name], None])}
+        body = self.written(rng.choice([message, message, message, [message], [{"method": "ping"}, message], {**message, "result": {}}, "text", None, {"params": message}]))
+        if rng.random() < 0.2:
+            swap = rng.choice([(b'"name"', b'"name": "other", "name"'), (b'"name"', b'"n\\u0061me"'), (b"Infinity", b"NaN"), (b"Infinity", b"1"), (b"{", b" \r\n\t{"), (b"1.5", b"-0"), (b"id", b"\\ud800"), (b"}", b",}"), (b'"a"', b"'a'")])
+            body = rng.choice([body.replace(*swap), body.replace(*swap, 1), body.decode().encode("utf-16"), body.decode().encode("utf-16-le"), body.decode().encode("utf-32"), b"\xef\xbb\xbf" + body, body.replace(b"Infinity", b"1")])
+        headers = [(b"Authorization", f"Bearer {rng.choice([self.some_token(), self.personal])}".encode()), JSON]
+        if rng.random() < 0.5:
+            headers.append((b"X-Needs", rng.choice([b"notes:write", b"notes:all", b"notes:write notes:read"])))
+        if rng.random() < 0.6:
+            headers.append((b"X-Swallow", rng.choice([b"json", b"error", b"fine", b"event", b"primed", b"notified", b"kept", b"text"])))
+        if rng.random() < 0.3:
+            headers.append((b"Origin", rng.choice([b"https://app.example", b"https://other.example"])))
+        return Request("tool", rng.choice([b"POST"] * 6 + [b"GET"]), rng.choice([b"/mcp", b"/mcp", b"/mcp/own", b"/api"]), None, tuple(headers), body)
 
     def revoke(self) -> Request:
         had = self.pick(self.tokens)

@@ -11,14 +11,9 @@ A request that one HTTP server refuses before its host has seen it is counted ap
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random, SystemRandom
@@ -28,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE)]
 
 from damage import ANY, CHANGES_NOTHING, WIRE  # noqa: E402
+from hosts import Host, both  # noqa: E402
 from life import Life  # noqa: E402
 from serving import stop_on_sigterm  # noqa: E402
 from wire import Answer, Request, send  # noqa: E402
@@ -39,41 +35,10 @@ FAULTS = ["load", "unknown", "lost", "conflict", "raised"]
 
 
 @dataclass
-class Host:
-    name: str
-    port: int
-    process: subprocess.Popen[str]
-
-    def report(self) -> dict[str, Any]:
-        answer = send(self.port, b"GET /differential HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET")
-        assert answer is not None
-        told: dict[str, Any] = json.loads(answer.body)
-        return told
-
-
-@dataclass
 class Result:
     answers: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     differences: list[str] = field(default_factory=list)
-
-
-@contextlib.contextmanager
-def host(name: str, command: list[str], world: Path) -> Iterator[Host]:
-    process = subprocess.Popen([*command, str(world)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the {name} host did not start; see what `{' '.join(command)} WORLD.json` says")
-        yield Host(name, int(line), process)
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def damaged(rng: Random, request: Request) -> Request:
@@ -139,17 +104,11 @@ def compare(hosts: list[Host], options: dict[str, Any], requests: int, rng: Rand
 
 
 def ask(name: str, node: str, requests: int, seed: int, but_for_node: dict[str, Any] | None = None) -> Result:
-    """Both hosts of one world, with options that only the Node host has where the test of the test wants some."""
-    commands = {"Python": [sys.executable, str(HERE / "host.py")], "Node": [node, str(HERE / "host.mjs")]}
-    with tempfile.TemporaryDirectory(prefix="lockstep-differential-") as directory, contextlib.ExitStack() as running:
-        hosts = []
-        for title, command in commands.items():
-            world, text = Path(directory) / f"{title}.json", description(name)
-            if title == "Node":
-                text["options"] = {**text["options"], **(but_for_node or {})}
-            world.write_text(json.dumps(text))
-            hosts.append(running.enter_context(host(title, command, world)))
-        return compare(hosts, WORLDS[name]["options"], requests, Random(f"{seed} {name}"))
+    """Asks both hosts of one world; for Node with options of its own where the test of the test wants some."""
+    world = description(name)
+    other = {**world, "options": {**world["options"], **(but_for_node or {})}}
+    with both(node, world, other) as hosts:
+        return compare(hosts, world["options"], requests, Random(f"{seed} {name}"))
 
 
 def notices(node: str) -> bool:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from blackbox.jose import Key  # noqa: E402
 
 BEGIN = 1_800_000_000
+LONG_AGO = 1_000_000_000
 ISSUER = "https://as.example"
 MCP, API = "https://mcp.example/mcp", "https://mcp.example/api"
 RING_SEED = hashlib.sha256(b"the differential test's keys").digest()
@@ -56,10 +57,15 @@ COMMON: dict[str, Any] = {
     "documents": {"/.well-known/notes": {"name": "Nötes", "list": [1, 2.5, True, None], "nested": {"a": "b"}}},
 }  # fmt: skip
 
+TOOLS = {"add_note": "notes:write", "read_note": ["notes:read"], "everything": ["notes:read", "notes:write"], "__proto__": "notes:write", "Größe": "notes:write"}
+
+# `seat` is where the Node host sits; the Python host sits in Starlette where the store waits, and is plain ASGI elsewhere.
 WORLDS: dict[str, dict[str, Any]] = {
-    "opaque": {"waits": False, "options": {**COMMON, "issuer": ISSUER, "registration": {"mode": "open", "per_hour": 12}}},
+    "opaque": {"seat": "http", "waits": False, "options": {**COMMON, "issuer": ISSUER, "registration": {"mode": "open", "per_hour": 12}}},
     "jwt": {
+        "seat": "express",
         "waits": True,
+        "tools": TOOLS,
         "options": {
             **COMMON, "issuer": f"{ISSUER}/t1", "registration": {"mode": "guarded", "initial_access_tokens": ["an initial access token"]},
             "access_token_format": "jwt", "refresh": "offline_access", "unknown_scopes": "refuse", "several_resources": True,
@@ -67,7 +73,7 @@ WORLDS: dict[str, dict[str, Any]] = {
             "client_documents": {"per_minute": 3},
         },
     },
-    "pasted": {"waits": True, "options": {**COMMON, "issuer": ISSUER, "sign_in": "personal_token", "client_documents": False, "token_prefixes": {"personal": "pat_"}}},
+    "pasted": {"seat": "fastify", "waits": True, "tools": TOOLS, "options": {**COMMON, "issuer": ISSUER, "sign_in": "personal_token", "client_documents": False, "token_prefixes": {"personal": "pat_"}}},
 }  # fmt: skip
 
 
@@ -75,5 +81,5 @@ def description(name: str) -> dict[str, Any]:
     """What a host is started with, as JSON."""
     from lockstep_oauth._native import keys_generate
 
-    keys = keys_generate(BEGIN - 86_400, RING_SEED, "ES256")
+    keys = keys_generate(LONG_AGO, RING_SEED, "ES256")
     return {"name": name, "keys": keys, "others": OTHERS, **WORLDS[name]}

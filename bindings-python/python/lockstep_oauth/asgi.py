@@ -524,7 +524,8 @@ def _as_websocket_denial(send: Send) -> Send:
 
 
 def _refuse_rpc(status: int, code: int, sentence: str) -> Callable[[Send], Awaitable[None]]:
-    body = json.dumps({"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": sentence}}).encode()
+    message = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": sentence}}
+    body = json.dumps(message, separators=(",", ":")).encode()
     return lambda send: send_response(send, status, _JSON, body)
 
 

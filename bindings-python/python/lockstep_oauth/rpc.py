@@ -69,7 +69,7 @@ def needed_scopes(body: bytes, tool_scopes: dict[str, tuple[str, ...]]) -> list[
 
     Raises ValueError for what two parsers could read differently.
     """
-    message = json.loads(body.decode("utf-8"), object_pairs_hook=_unambiguous) if body else None
+    message = json.loads(body.decode("utf-8"), object_pairs_hook=_unambiguous, parse_constant=_no_json) if body else None
     needed: list[str] = []
     for one in message if isinstance(message, list) else [message]:
         if isinstance(one, dict) and one.get("method") == "tools/call":
@@ -85,3 +85,7 @@ def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a member appears twice")
     return members
+
+
+def _no_json(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON, though this parser would take it")
