@@ -126,6 +126,7 @@ impl Reference {
             resource: ticket.resource,
             redirect: ticket.redirect.clone(),
             refreshes,
+            made_at: now,
             counter: self.counters[ticket.person],
             code_end: now + self.policy.code_seconds,
             end: now + self.policy.absolute_seconds,
