@@ -1,10 +1,13 @@
-//! Requirements that no other test had an eye on until a mutant of the core survived.
+//! Requirements that no other test had an eye on until a mutant of the core survived, or a fault that was made by hand.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::fixture::{
-    body, hidden, introspect, manage, put, put_client, redeem, redirected, refresh, register, revoke, tokens,
+    DOCUMENT, RESOURCE, RESOURCE_2, bearer, body, document, hidden, introspect, manage, put, put_client, redeem,
+    redirected, refresh, register, revoke, served, tokens, two_resources,
 };
 use lockstep_conformance::world::World;
+use lockstep_oauth::authorization_server::Answer;
+use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use serde_json::{Value, json};
 
 /// Invariant 4: whoever found their token repeatable once may lose a race, and revokes nothing.
@@ -102,4 +105,122 @@ fn a_client_that_is_held_to_some_scopes_may_still_ask_for_refresh_tokens() {
     let mut world = World::with(|config| put_client(config, "web", "scopes", json!(["notes:read"])));
     let code = world.code(&["scope=notes:read notes:write offline_access"]);
     assert_eq!(body(&world.send(redeem(&code)))["scope"], "notes:read offline_access");
+}
+
+#[test]
+fn a_domain_on_a_list_stands_for_what_is_below_it_and_not_for_what_ends_alike() {
+    // The document lies at `app.example`.
+    let answered = |list: &str, domain: &str| {
+        let mut world = World::with(|config| put(config, "client_documents", json!({ list: [domain] })));
+        world.servers.insert(DOCUMENT.into(), served(200, &document()));
+        world.authorize(&[&format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb"]).refusal
+    };
+    let distrusted = Some("client.document.trust");
+    assert_eq!((answered("allow_hosts", "*.example"), answered("deny_hosts", "*.example")), (None, distrusted));
+    for other in ["*.pp.example", "*.app.example", "pp.example", "example"] {
+        assert_eq!((answered("allow_hosts", other), answered("deny_hosts", other)), (distrusted, None), "{other}");
+    }
+}
+
+#[test]
+fn where_the_policy_says_so_refresh_tokens_are_for_those_who_asked_to_stay() {
+    let refreshes = |policy: &str, scope: &str| {
+        let mut world = World::with(|config| put(config, "refresh", json!(policy)));
+        let code = world.code(&[scope]);
+        body(&world.send(redeem(&code))).get("refresh_token").is_some()
+    };
+    let (plain, staying) = ("scope=notes:read", "scope=notes:read offline_access");
+    assert!(!refreshes("offline_access", plain) && refreshes("offline_access", staying));
+    assert!(refreshes("grant_types", plain) && refreshes("grant_types", staying));
+    assert!(!refreshes("never", plain) && !refreshes("never", staying));
+}
+
+#[test]
+fn revoking_an_access_token_ends_it_and_those_before_it_and_none_after() {
+    let mut world = World::new();
+    let first = world.connect();
+    world.wait(60);
+    let second = tokens(&world.send(refresh(&first.refresh)));
+    world.wait(60);
+    let third = tokens(&world.send(refresh(&second.refresh)));
+    assert_eq!(world.send(revoke(&second.access)).response.status, 200);
+    let passing = [&first, &second, &third].map(|tokens| world.passes(&tokens.access));
+    assert_eq!(passing, [false, false, true]);
+    // Revoking an older one afterwards brings none back.
+    assert_eq!(world.send(revoke(&first.access)).response.status, 200);
+    assert!(!world.passes(&second.access) && world.passes(&third.access));
+    assert_eq!(world.send(refresh(&third.refresh)).response.status, 200);
+}
+
+#[test]
+fn a_token_is_worth_nothing_once_the_registration_of_its_client_has_ended() {
+    // An approval leaves a registration as it is that ends within a day of the grant.
+    let mut world = World::with(|config| {
+        put(config, "registration", json!({"mode": "open", "unused_seconds": 60}));
+        put(config, "absolute_seconds", json!(86_400));
+    });
+    let registered = body(&world.send(register(&json!({
+        "redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none",
+    }))));
+    let client = format!("client_id={}", registered["client_id"].as_str().unwrap());
+    let code = world.code(&[&client]);
+    let own = tokens(&world.send(redeem(&code).but(&[&client])));
+    world.wait(59);
+    assert!(world.passes(&own.access));
+    assert_eq!(world.introspected(&own.access)["active"], true);
+    world.wait(1);
+    assert!(!world.passes(&own.access));
+    assert_eq!(world.introspected(&own.access)["active"], false);
+}
+
+#[test]
+fn a_token_carries_no_scope_that_its_resource_does_not_understand() {
+    let mut world = World::with(|config| {
+        let (reading, writing) = (json!(["notes:read"]), json!(["notes:write"]));
+        let first = json!({ "resource": RESOURCE, "scopes": reading });
+        put(config, "resources", json!([first, { "resource": RESOURCE_2, "scopes": writing }]));
+        put(config, "several_resources", json!(true));
+    });
+    let code = world.code(&["scope=notes:read notes:write", &format!("+resource={RESOURCE_2}")]);
+    let first = world.send(redeem(&code));
+    let second = world.send(refresh(&tokens(&first).refresh).but(&[&format!("resource={RESOURCE_2}")]));
+    assert_eq!((&body(&first)["scope"], &body(&second)["scope"]), (&json!("notes:read"), &json!("notes:write")));
+    let mut opened = |answer: &Answer, resource: &str| {
+        let check =
+            CheckRequest { resource: resource.to_owned(), scopes: Vec::new(), ..bearer(&tokens(answer).access) };
+        match world.check(check) {
+            Checked::Allowed(identity) => identity.scopes,
+            Checked::Refused(_) => Vec::new(),
+        }
+    };
+    assert_eq!((opened(&first, RESOURCE), opened(&first, RESOURCE_2)), (vec!["notes:read".to_owned()], vec![]));
+    assert_eq!((opened(&second, RESOURCE_2), opened(&second, RESOURCE)), (vec!["notes:write".to_owned()], vec![]));
+}
+
+#[test]
+fn a_token_opens_the_resource_that_it_was_asked_for_whatever_the_order_of_the_configuration() {
+    for approved in [vec![RESOURCE_2], vec![RESOURCE_2, RESOURCE], vec![RESOURCE, RESOURCE_2]] {
+        let mut world = World::with(|config| {
+            two_resources(config);
+            put(config, "several_resources", json!(true));
+        });
+        let mut asked: Vec<String> = approved.iter().map(|resource| format!("+resource={resource}")).collect();
+        asked.insert(0, "-resource".to_owned());
+        let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+        let code = world.code(&asked);
+        let first = tokens(&world.send(redeem(&code).but(&[&format!("resource={}", approved[0])])));
+        for resource in approved {
+            let own = tokens(&world.send(refresh(&first.refresh).but(&[&format!("resource={resource}")])));
+            for there in [RESOURCE, RESOURCE_2] {
+                let check = CheckRequest { resource: there.to_owned(), ..bearer(&own.access) };
+                assert_eq!(
+                    matches!(world.check(check), Checked::Allowed(_)),
+                    there == resource,
+                    "{resource} at {there}"
+                );
+            }
+        }
+        let opens = CheckRequest { resource: RESOURCE_2.to_owned(), ..bearer(&first.access) };
+        assert_eq!(matches!(world.check(opens), Checked::Allowed(_)), asked[1].ends_with(RESOURCE_2));
+    }
 }
