@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::fixture::{
-    DOCUMENT, RESOURCE, RESOURCE_2, bearer, body, document, hidden, introspect, manage, put, put_client, redeem,
-    redirected, refresh, register, revoke, served, tokens, two_resources,
+    DOCUMENT, KEY_SET, REDIRECT, RESOURCE, RESOURCE_2, assertion, assertion_claims, bearer, body, by_assertion,
+    client_key, document, hidden, introspect, key_clients, manage, put, put_client, redeem, redirected, refresh,
+    register, revoke, served, tokens, two_resources,
 };
 use lockstep_conformance::world::World;
 use lockstep_oauth::authorization_server::Answer;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
+use lockstep_oauth::question::Decision;
 use serde_json::{Value, json};
 
 /// Invariant 4: whoever found their token repeatable once may lose a race, and revokes nothing.
@@ -223,4 +225,64 @@ fn a_token_opens_the_resource_that_it_was_asked_for_whatever_the_order_of_the_co
         let opens = CheckRequest { resource: RESOURCE_2.to_owned(), ..bearer(&first.access) };
         assert_eq!(matches!(world.check(opens), Checked::Allowed(_)), asked[1].ends_with(RESOURCE_2));
     }
+}
+
+#[test]
+fn a_redirect_uri_at_the_token_endpoint_is_the_one_of_the_request_or_is_not_sent() {
+    let answered = |change: &str| {
+        let mut world = World::new();
+        let code = world.code(&[]);
+        let answer = world.send(redeem(&code).but(&[change]));
+        let refusal = answer.refusal;
+        // Whoever is refused for it has not spent the code.
+        let redeemed = refusal.is_none() || world.send(redeem(&code)).response.status == 200;
+        (refusal, redeemed)
+    };
+    assert_eq!(answered("-redirect_uri"), (None, true));
+    let longer = format!("{REDIRECT}/");
+    let shorter = &REDIRECT[..REDIRECT.len() - 1];
+    let upper = REDIRECT.to_ascii_uppercase();
+    for other in ["", "https", shorter, &longer, &upper] {
+        let (refusal, redeemed) = answered(&format!("redirect_uri={other}"));
+        assert!(redeemed && refusal == (!other.is_empty()).then_some("token.code.redirect"), "{other}: {refusal:?}");
+    }
+}
+
+#[test]
+fn who_is_refused_by_the_host_gets_no_repeated_answer_either() {
+    let mut world = World::with(|config| put(config, "ask_refresh", json!(true)));
+    let first = world.connect();
+    let second = tokens(&world.send(refresh(&first.refresh)));
+    let again = |world: &mut World, says: Decision| {
+        world.refresh = says;
+        world.send(refresh(&first.refresh))
+    };
+    assert_eq!(again(&mut world, Decision::Refuse).refusal, Some("token.refresh.refused"));
+    assert_eq!(tokens(&again(&mut world, Decision::Allow)), second);
+    // The generation has been marked: nothing is written any more.
+    assert_eq!(again(&mut world, Decision::Refuse).refusal, Some("token.refresh.refused"));
+    assert_eq!(tokens(&again(&mut world, Decision::Allow)), second);
+}
+
+#[test]
+fn an_assertion_is_remembered_for_as_long_as_it_could_be_accepted_and_by_its_client() {
+    let mut world = World::with(key_clients);
+    world
+        .servers
+        .insert(KEY_SET.into(), served(200, &json!({ "keys": [Value::Object(client_key(1).public().to_map())] })));
+    let began = world.now;
+    let attempt = |world: &mut World, client: &str| {
+        let code = world.code(&[&format!("client_id={client}")]);
+        let changes = by_assertion(client, &assertion(1, &assertion_claims(client, began)));
+        let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
+        world.send(redeem(&code).but(&changes)).refusal
+    };
+    assert_eq!(attempt(&mut world, "signer"), None);
+    // Both call it `j1`.
+    assert_eq!(attempt(&mut world, "fetched"), None);
+    // It lives for five minutes, and a clock may be off by one.
+    world.wait(359);
+    assert_eq!(attempt(&mut world, "signer"), Some("client.assertion.replayed"));
+    world.wait(1);
+    assert_eq!(attempt(&mut world, "signer"), Some("client.assertion.claims"));
 }
