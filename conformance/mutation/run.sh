@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Mutants of the core: conformance/mutation/run.sh [FILE...]. Every change that cargo-mutants knows is made to the files,
 # one at a time, and some test has to fail. First the tests that are near are asked, then, about what is left, all of them.
-# Results are kept in .build/mutation/results, a folder a file; KEEP=1 leaves out the files that have some already.
+# Results are kept in .build/mutation/results, a folder a file; KEEP=1 leaves out the files that were judged as they are now,
+# and rounds that have results already.
 # Part K of N of the files: PART=K/N. No clean-up is needed after an interruption.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -34,7 +35,7 @@ both=(--package lockstep-oauth --package lockstep-conformance)
 
 mutate() { # FILE ROUND PACKAGES ARGUMENT... [-- TEST ARGUMENT...]
   # Generous, because a machine may have more to do than this; a mutant that never ends is killed all the same.
-  local limit=300 status=0 file=$1 round=$2 packages=$3 out=$results/${1//\//.} arguments=() flags=()
+  local limit=120 status=0 file=$1 round=$2 packages=$3 out=$results/${1//\//.} arguments=() flags=()
   shift 3
   while [ $# -gt 0 ] && [ "$1" != -- ]; do arguments+=("--cargo-arg=$1") && shift; done
   for package in $packages; do flags+=(--test-package "$package"); done
@@ -43,6 +44,8 @@ mutate() { # FILE ROUND PACKAGES ARGUMENT... [-- TEST ARGUMENT...]
     -- "$@" >"$out/$round.log" 2>&1) || status=$?
   # 2 is a survivor and 3 a mutant that never ended: both are for the report.
   [[ $status == [023] ]] || { cat "$out/$round.log" && exit 1; }
+  # Who never ends is noticed, and need not be asked again in the next round.
+  cat "$out/mutants.out/timeout.txt" >>"$out/mutants.out/caught.txt"
   # Where nothing was left to test there are no outcomes.
   cp "$out/mutants.out/outcomes.json" "$out/$round.json" 2>/dev/null || echo '{"outcomes":[]}' >"$out/$round.json"
 }
@@ -51,16 +54,19 @@ files=("$@")
 if [ ${#files[@]} -eq 0 ]; then
   mapfile -t files < <(cd "$tree" && cargo mutants --package lockstep-oauth --exclude 'core/src/generators/*' --list-files | awk -v k="${part%/*}" -v n="${part#*/}" 'NR % n == k')
 fi
+hash_of() { sha256sum "$tree/$file" | cut -d' ' -f1; }
 for file in "${files[@]}"; do
+  [ -z "${KEEP:-}" ] || ! python3 conformance/mutation/report.py --judged "$file" || continue
   for round in ${ROUNDS:-near all}; do
     out=$results/${file//\//.}
-    [ -z "${KEEP:-}" ] || [ ! -f "$out/$round.json" ] || continue
+    [ -z "${KEEP:-}" ] || [ ! -f "$out/$round.json" ] || ! grep -q "^$(hash_of) " "$out/source" || continue
     if [ "$round" = all ]; then
       # The core's own tests first: they take a second.
       mutate "$file" core lockstep-oauth "${values[@]}"
       mutate "$file" all "lockstep-conformance lockstep-oauth" "${rest[@]}"
     else
       rm -rf "$out" && mkdir -p "$out"
+      echo "$(hash_of) $file" >"$out/source"
       case $file in
       core/src/authorization_server/* | core/src/protected_resource/* | core/src/exchange.rs | core/src/grant* | core/src/token.rs)
         mutate "$file" near "lockstep-conformance lockstep-oauth" "${vectors[@]}" -- -- every_vector ;;
