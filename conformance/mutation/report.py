@@ -42,7 +42,9 @@ def source_of(file: str) -> str:
 def outcomes(folder: Path) -> list[Mutant]:
     """The mutants of one file. What the last round found counts."""
     found: dict[str, Mutant] = {}
-    for part in ("near.json", "core.json", "all.json"):
+    for part in ("near.json", "flows.json", "core.json", "all.json"):
+        if not (folder / part).exists():
+            continue
         for outcome in json.loads((folder / part).read_text())["outcomes"]:
             scenario = outcome["scenario"]
             if scenario == "Baseline":

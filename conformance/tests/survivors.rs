@@ -8,6 +8,7 @@ use lockstep_conformance::fixture::{
 };
 use lockstep_conformance::world::World;
 use lockstep_oauth::authorization_server::Answer;
+use lockstep_oauth::http::Fetched;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use lockstep_oauth::question::Decision;
 use serde_json::{Value, json};
@@ -285,4 +286,32 @@ fn an_assertion_is_remembered_for_as_long_as_it_could_be_accepted_and_by_its_cli
     assert_eq!(attempt(&mut world, "signer"), Some("client.assertion.replayed"));
     world.wait(1);
     assert_eq!(attempt(&mut world, "signer"), Some("client.assertion.claims"));
+}
+
+#[test]
+fn a_configured_client_whose_name_is_a_url_is_not_looked_for_there() {
+    let mut world = World::with(|config| {
+        let client = json!({ "client_id": DOCUMENT, "redirect_uris": [REDIRECT] });
+        config["clients"].as_array_mut().unwrap().push(client);
+    });
+    world.servers.insert(DOCUMENT.into(), served(200, &document()));
+    let client = format!("client_id={DOCUMENT}");
+    let code = world.code(&[&client]);
+    let own = tokens(&world.send(redeem(&code).but(&[&client])));
+    assert!(world.passes(&own.access) && world.fetches.is_empty());
+}
+
+#[test]
+fn a_document_that_was_old_when_it_came_is_fresh_for_what_is_left() {
+    let Fetched::Response(mut response) = served(200, &document()) else { unreachable!() };
+    response.headers.push(("Cache-Control".into(), "max-age=3600".into()));
+    response.headers.push(("Age".into(), "3000".into()));
+    let mut world = World::new();
+    world.servers.insert(DOCUMENT.into(), Fetched::Response(response));
+    let mut fetches_after = |seconds: u64| {
+        world.wait(seconds);
+        world.authorize(&[&format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb"]);
+        world.fetches.len()
+    };
+    assert_eq!([fetches_after(0), fetches_after(599), fetches_after(1)], [1, 1, 2]);
 }
