@@ -1,0 +1,86 @@
+//! Who a client is, and what is looked up before it is known: requirements that no other test had an eye on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use lockstep_conformance::fixture::{
+    DOCUMENT, body, document, introspect, put, put_client, redeem, refresh, register, served, tokens,
+};
+use lockstep_conformance::transcript::Call;
+use lockstep_conformance::world::World;
+use serde_json::{Value, json};
+
+/// The sorts of steps that a call takes.
+fn steps(world: &mut World, call: Call) -> Vec<&'static str> {
+    let lane = world.begin(call);
+    let mut steps = Vec::new();
+    while world.waits_for(lane) != "done" {
+        steps.push(world.waits_for(lane));
+        world.step(lane);
+    }
+    steps
+}
+
+/// A URL of so many bytes at the document's host.
+fn long_url(bytes: usize) -> String {
+    let start = "https://app.example/";
+    format!("{start}{}", "d".repeat(bytes - start.len()))
+}
+
+#[test]
+fn a_public_client_may_not_introspect_whatever_its_configuration_says() {
+    let mut world = World::with(|config| put_client(config, "web", "introspects", json!(true)));
+    let own = world.connect();
+    let answer = world.send(introspect(&own.access).but(&["client_id=web", "@-Authorization"]));
+    assert_eq!(answer.refusal, Some("introspect.caller"));
+    assert_eq!(world.introspected(&own.access)["active"], true);
+}
+
+#[test]
+fn a_token_request_loads_everything_in_one_go_whoever_its_client_is() {
+    let mut world = World::with(|config| put(config, "registration", json!({"mode": "open"})));
+    world.servers.insert(DOCUMENT.into(), served(200, &document()));
+    let metadata = json!({
+        "redirect_uris": ["https://client.example/cb"], "token_endpoint_auth_method": "none",
+        "grant_types": ["authorization_code", "refresh_token"],
+    });
+    let registered = body(&world.send(register(&metadata)));
+    let clients = [
+        ("web", "https://client.example/cb"),
+        (registered["client_id"].as_str().unwrap(), "https://client.example/cb"),
+        (DOCUMENT, "https://app.example/cb"),
+    ];
+    for (client, redirect) in clients {
+        let own = [format!("client_id={client}"), format!("redirect_uri={redirect}")];
+        let own = [own[0].as_str(), own[1].as_str()];
+        let code = world.code(&own);
+        assert_eq!(steps(&mut world, redeem(&code).but(&own).call()), ["load", "commit"], "{client}");
+        let code = world.code(&own);
+        let first = tokens(&world.send(redeem(&code).but(&own)));
+        let again = steps(&mut world, refresh(&first.refresh).but(&own[..1]).call());
+        assert_eq!(again, ["load", "commit"], "{client}");
+    }
+}
+
+#[test]
+fn a_client_identifier_has_at_most_512_bytes_and_a_longer_one_costs_nothing() {
+    for (bytes, refusal, fetches) in [(512, "client.document.unreachable", 1), (513, "client.unknown", 0)] {
+        let client = format!("client_id={}", long_url(bytes));
+        let mut world = World::new();
+        let answer = world.authorize(&[&client]);
+        assert_eq!((answer.refusal, world.fetches.len()), (Some(refusal), fetches), "{bytes}");
+        let asked = steps(&mut world, redeem("nonsense").but(&[&client]).call());
+        let cheap: &[&str] = if bytes > 512 { &[] } else { &["load", "fetch"] };
+        assert_eq!(asked, cheap, "{bytes}");
+    }
+}
+
+#[test]
+fn a_document_says_under_its_own_url_what_it_is() {
+    for other in ["https://app.example/", "https://app.example", "", "https://app.example/other.json"] {
+        let mut changed: Value = document();
+        changed["client_id"] = json!(other);
+        let mut world = World::new();
+        world.servers.insert(DOCUMENT.into(), served(200, &changed));
+        let answer = world.authorize(&[&format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb"]);
+        assert_eq!(answer.refusal, Some("client.document.mismatch"), "{other}");
+    }
+}
