@@ -8,6 +8,7 @@ use lockstep_conformance::fixture::{
 };
 use lockstep_conformance::world::World;
 use lockstep_oauth::authorization_server::Answer;
+use lockstep_oauth::authorization_server::operations::{Operated, Operation};
 use lockstep_oauth::http::Fetched;
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use lockstep_oauth::question::Decision;
@@ -314,4 +315,32 @@ fn a_document_that_was_old_when_it_came_is_fresh_for_what_is_left() {
         world.fetches.len()
     };
     assert_eq!([fetches_after(0), fetches_after(599), fetches_after(1)], [1, 1, 2]);
+}
+
+#[test]
+fn who_is_told_that_there_is_no_such_connection_has_ended_none() {
+    // The grant ends before its code would.
+    let mut world = World::with(|config| {
+        put(config, "code_seconds", json!(600));
+        put(config, "absolute_seconds", json!(200));
+        put(config, "ticket_seconds", json!(30));
+    });
+    let code = world.code(&[]);
+    let key = world.store.keys("grant").remove(0);
+    let grant_id = key.rsplit('/').next().unwrap().to_owned();
+    let end = Operation::RevokeGrant { subject: "alice".into(), grant_id };
+    for (seconds, operated) in [(259, Operated::Revoked), (260, Operated::NotFound), (300, Operated::NotFound)] {
+        let mut later = World::with(|config| {
+            put(config, "code_seconds", json!(600));
+            put(config, "absolute_seconds", json!(200));
+            put(config, "ticket_seconds", json!(30));
+        });
+        later.store = world.store.clone();
+        later.wait(seconds);
+        assert_eq!(later.operate(end.clone()).operated, operated, "{seconds}");
+        let written = later.store.record(&key) != world.store.record(&key);
+        assert_eq!(written, operated == Operated::Revoked, "{seconds}");
+    }
+    world.wait(200);
+    assert_eq!(world.send(redeem(&code)).refusal, Some("token.grant.dead"));
 }

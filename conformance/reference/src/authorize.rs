@@ -128,7 +128,7 @@ impl Reference {
             refreshes,
             made_at: now,
             counter: self.counters[ticket.person],
-            code_end: now + self.policy.code_seconds,
+            code_end: now + self.policy.code_seconds.min(self.policy.absolute_seconds),
             end: now + self.policy.absolute_seconds,
             stage: Stage::Granted,
             generation: Generation { number: 0, issued_at: now, access_end: 0, refresh_end: 0, retried: false },
