@@ -84,3 +84,20 @@ fn a_document_says_under_its_own_url_what_it_is() {
         assert_eq!(answer.refusal, Some("client.document.mismatch"), "{other}");
     }
 }
+
+#[test]
+fn where_the_policy_says_so_a_documents_redirects_lie_at_its_own_host_and_not_at_one_that_ends_alike() {
+    let answered = |redirect: &str| {
+        let mut changed = document();
+        changed["redirect_uris"] = json!([redirect]);
+        let mut world = World::with(|config| put(config, "client_documents", json!({ "same_host_redirects": true })));
+        world.servers.insert(DOCUMENT.into(), served(200, &changed));
+        world.authorize(&[&format!("client_id={DOCUMENT}"), &format!("redirect_uri={redirect}")]).refusal
+    };
+    assert_eq!(answered("https://app.example/cb"), None);
+    assert_eq!(answered("https://app.example:8443/cb"), None);
+    assert_eq!(answered("http://127.0.0.1:5/cb"), None);
+    for other in ["https://evil-app.example/cb", "https://sub.app.example/cb", "https://app.example.evil.example/cb"] {
+        assert_eq!(answered(other), Some("client.document.redirect"), "{other}");
+    }
+}
