@@ -9,7 +9,7 @@ use lockstep_conformance::fixture::{
 use lockstep_conformance::world::World;
 use lockstep_oauth::authorization_server::Answer;
 use lockstep_oauth::authorization_server::operations::{Operated, Operation};
-use lockstep_oauth::http::Fetched;
+use lockstep_oauth::http::{Fetched, HttpResponse};
 use lockstep_oauth::protected_resource::{CheckRequest, Checked};
 use lockstep_oauth::question::Decision;
 use serde_json::{Value, json};
@@ -304,7 +304,7 @@ fn a_configured_client_whose_name_is_a_url_is_not_looked_for_there() {
 
 #[test]
 fn a_document_that_was_old_when_it_came_is_fresh_for_what_is_left() {
-    let Fetched::Response(mut response) = served(200, &document()) else { unreachable!() };
+    let mut response = HttpResponse::json(200, &document());
     response.headers.push(("Cache-Control".into(), "max-age=3600".into()));
     response.headers.push(("Age".into(), "3000".into()));
     let mut world = World::new();
