@@ -6,6 +6,7 @@ use lockstep_conformance::fixture::{
 };
 use lockstep_conformance::transcript::Call;
 use lockstep_conformance::world::World;
+use lockstep_oauth::http::{Fetched, HttpResponse};
 use serde_json::{Value, json};
 
 /// The sorts of steps that a call takes.
@@ -100,4 +101,24 @@ fn where_the_policy_says_so_a_documents_redirects_lie_at_its_own_host_and_not_at
     for other in ["https://evil-app.example/cb", "https://sub.app.example/cb", "https://app.example.evil.example/cb"] {
         assert_eq!(answered(other), Some("client.document.redirect"), "{other}");
     }
+}
+
+#[test]
+fn a_document_comes_as_json_and_says_so_once() {
+    let answered = |types: &[&str]| {
+        let mut response = HttpResponse::json(200, &document());
+        response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type"));
+        response.headers.extend(types.iter().map(|value| ("Content-Type".to_owned(), (*value).to_owned())));
+        let mut world = World::new();
+        world.servers.insert(DOCUMENT.into(), Fetched::Response(response));
+        world.authorize(&[&format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb"]).refusal
+    };
+    for fine in ["application/json", "APPLICATION/JSON; charset=utf-8", "application/oauth-client+json"] {
+        assert_eq!(answered(&[fine]), None, "{fine}");
+    }
+    for other in ["application/octet-stream", "text/oauth-client+json", "text/json", "application/x-json", "json", ""] {
+        assert_eq!(answered(&[other]), Some("client.document.media_type"), "{other}");
+    }
+    assert_eq!(answered(&[]), Some("client.document.media_type"));
+    assert_eq!(answered(&["application/json", "application/json"]), Some("client.document.media_type"));
 }
