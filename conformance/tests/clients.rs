@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::fixture::{
-    DOCUMENT, body, document, introspect, put, put_client, redeem, refresh, register, served, tokens,
+    DOCUMENT, KEY_SET, assertion, assertion_claims, body, by_assertion, client_key, document, introspect, put,
+    put_client, redeem, refresh, register, served, tokens,
 };
 use lockstep_conformance::transcript::Call;
 use lockstep_conformance::world::World;
@@ -121,4 +122,25 @@ fn a_document_comes_as_json_and_says_so_once() {
     }
     assert_eq!(answered(&[]), Some("client.document.media_type"));
     assert_eq!(answered(&["application/json", "application/json"]), Some("client.document.media_type"));
+}
+
+#[test]
+fn a_document_may_name_its_keys_by_their_address() {
+    let mut changed = document();
+    changed["token_endpoint_auth_method"] = json!("private_key_jwt");
+    changed["jwks_uri"] = json!(KEY_SET);
+    let mut world = World::new();
+    world.servers.insert(DOCUMENT.into(), served(200, &changed));
+    world.servers.insert(KEY_SET.into(), served(200, &json!({ "keys": [client_key(1).public().to_map()] })));
+    let own = [format!("client_id={DOCUMENT}"), "redirect_uri=https://app.example/cb".to_owned()];
+    let own = [own[0].as_str(), own[1].as_str()];
+    let code = world.code(&own);
+    let redeemed = |world: &mut World, key: u8| {
+        let proof = by_assertion(DOCUMENT, &assertion(key, &assertion_claims(DOCUMENT, world.now)));
+        let proof: Vec<&str> = proof.iter().map(String::as_str).collect();
+        world.send(redeem(&code).but(&own).but(&proof)).refusal
+    };
+    assert_eq!(world.send(redeem(&code).but(&own)).refusal, Some("client.unauthenticated"));
+    assert_ne!(redeemed(&mut world, 2), None);
+    assert_eq!(redeemed(&mut world, 1), None);
 }
