@@ -14,7 +14,7 @@ FUZZ_SECONDS ?= 5
 # A fixed number of runs from a fixed seed; empty for FUZZ_SECONDS of whatever chance brings.
 FUZZ_RUNS ?= 15000
 
-.PHONY: help demo serve serve-node node-pack node test prove bench rust model faults model-pages python vectors formal blackbox official browser differential fuzz fuzz-a-host mutants docs clean
+.PHONY: help demo serve serve-node node-pack node test prove bench rust model faults model-pages python vectors formal blackbox official browser differential fuzz fuzz-a-host mutants mutants-page docs clean
 
 help:
 	@echo "make demo    start the example server and drive it with the official clients"
@@ -85,7 +85,7 @@ serve-node: $(BUILD)/wheel.stamp $(BUILD)/node-example.stamp
 
 node-pack: $(BUILD)/node-pack.stamp
 
-test: rust model faults python node vectors formal blackbox official browser differential demo fuzz-a-host fuzz
+test: rust model faults mutants-page python node vectors formal blackbox official browser differential demo fuzz-a-host fuzz
 	@echo "make test: everything held"
 
 rust:
@@ -158,19 +158,27 @@ bench: $(BUILD)/wheel.stamp $(BUILD)/node-pack.stamp
 	bash bench/run.sh $(PY)
 	bash bench/node/run.sh
 
+# Each of these may be given on the command line, such as `make prove FUZZ_SECONDS=20`.
+prove: FUZZ_SECONDS := 120
+prove: JOURNEYS := 20000
+prove: SEEDS := 100000
 prove:
 	$(MODEL) check large
-	REFERENCE_JOURNEYS=20000 cargo test --quiet --locked -p lockstep-reference --test journeys
-	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds 100000
-	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=120
+	REFERENCE_JOURNEYS=$(JOURNEYS) cargo test --quiet --locked -p lockstep-reference --test journeys
+	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds $(SEEDS)
+	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=$(FUZZ_SECONDS)
 	bash conformance/formal/run.sh $(PYTHON) --prove
 	bash fuzz/prove.sh
 	$(MAKE) mutants
 
-# Hours on one processor. MUTATE="FILE..." takes some files alone, KEEP=1 goes on where a run was stopped.
+# Hours on one processor. MUTATE="FILE..." takes some files alone, KEEP=1 those that were not judged as they are now.
 mutants:
 	bash conformance/mutation/run.sh $(MUTATE)
 	$(PYTHON) conformance/mutation/report.py
+
+# Whether docs/MUTATION.md says what was judged. Which files have changed since is told, and no fault.
+mutants-page:
+	$(PYTHON) conformance/mutation/report.py --check
 
 clean:
 	rm -rf $(BUILD) target fuzz/target conformance/model/target bindings-node/dist bindings-node/native/*.node

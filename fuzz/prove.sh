@@ -8,6 +8,11 @@ tool=$PWD/.build/cargo-deny
 "$tool/bin/cargo-deny" --version 2>/dev/null | grep -q " $version\$" ||
   cargo install --quiet --locked cargo-deny --version "$version" --root "$tool"
 # The advisories need a network that not every machine has; everything else is in the lock file.
-PATH=$tool/bin:$PATH cargo deny --all-features check bans licenses sources
+export PATH=$tool/bin:$PATH
+cargo deny --all-features check bans licenses sources
+# The two workspaces beside the product's: a second version of a crate does no harm there.
+for workspace in conformance/model fuzz; do
+  cargo deny --manifest-path "$workspace/Cargo.toml" --config "$PWD/deny.toml" --all-features check licenses sources
+done
 cargo test --locked -p lockstep-oauth --test tidy -- --ignored
 (cd fuzz && cargo test --quiet --locked --test jose_oracle)

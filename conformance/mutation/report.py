@@ -1,9 +1,11 @@
-"""Judges the results of run.sh and writes docs/MUTATION.md: report.py [--check].
+"""Judges the results of run.sh, keeps them in judged.json and writes docs/MUTATION.md: report.py [--check | --judged FILE].
 
-Fails where a mutant survived that is not excused, where an excuse fits nothing, and, with --check, where the page is not up
-to date.
+Fails where a mutant survived that is not excused, and where an excuse fits nothing. With --check it looks at no results:
+it fails where the page is not what judged.json says, and names the rows whose source has changed since they were judged.
+report.py --judged FILE says whether FILE was judged as it is now, and nothing survived.
 """
 
+import hashlib
 import json
 import sys
 import tomllib
@@ -13,8 +15,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / ".build/mutation/results"
+JUDGED = Path(__file__).parent / "judged.json"
+EXCUSED = Path(__file__).parent / "excused.toml"
 PAGE = ROOT / "docs/MUTATION.md"
 KINDS = {"CaughtMutant": "caught", "MissedMutant": "missed", "Timeout": "timed out", "Unviable": "unviable"}
+COLUMNS = ("caught", "timed out", "unviable", "excused", "missed")
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,16 @@ class Mutant:
     outcome: str
 
 
+def source_of(file: str) -> str:
+    """The SHA-256 of a file as it is now; nothing when it is gone."""
+    path = ROOT / file
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
+
+
 def outcomes(folder: Path) -> list[Mutant]:
     """The mutants of one file. What the last round found counts."""
     found: dict[str, Mutant] = {}
-    for part in ("near.json", "core.json", "all.json"):
+    for part in ("near.json", "flows.json", "core.json", "all.json"):
         if not (folder / part).exists():
             continue
         for outcome in json.loads((folder / part).read_text())["outcomes"]:
@@ -53,46 +64,46 @@ def outcomes(folder: Path) -> list[Mutant]:
     return list(found.values())
 
 
-def report() -> tuple[str, list[str]]:
-    """The page, and what is wrong."""
-    excuses = tomllib.loads((Path(__file__).parent / "excused.toml").read_text()).get("excused", [])
-    used: Counter[int] = Counter()
-    problems, rows, total = [], [], Counter()
-    tested = set()
+def judge(judged: dict, excuses: list) -> None:
+    """Takes finished results of sources that are still as they were into `judged`."""
     for folder in sorted(RESULTS.iterdir()) if RESULTS.exists() else []:
-        mutants = outcomes(folder)
-        if not mutants:
+        named = folder / "source"
+        if not all((folder / name).exists() for name in ("source", "near.json", "all.json")):
+            print(f"not finished: {folder.name}")
             continue
-        tested.add(mutants[0].file)
-        counts = Counter()
-        for mutant in mutants:
-            kind = mutant.outcome
-            fitting = [
-                index
-                for index, excuse in enumerate(excuses)
-                if (excuse["file"], excuse["mutant"], excuse["line"]) == (mutant.file, mutant.name, mutant.line)
-            ]
-            if fitting and kind == "missed":
-                kind = "excused"
-                used.update(fitting)
-            elif kind == "missed":
-                problems.append(f"survived: {mutant.file}:{mutant.place[0]}:{mutant.place[1]}: {mutant.name}")
-            counts[kind] += 1
-        total.update(counts)
-        rows.append((mutants[0].file, counts))
-    idle = [excuse for index, excuse in enumerate(excuses) if excuse["file"] in tested and not used[index]]
-    problems += [f"excuses nothing: {excuse}" for excuse in idle]
-    left_out = sorted(
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "core/src").rglob("*.rs")
-        if str(path.relative_to(ROOT)) not in tested and "generators" not in path.parts
-    )
-    return page(rows, total, excuses, left_out), problems
+        source, file = named.read_text().split()
+        if source_of(file) != source:
+            print(f"changed since it was run: {file}")
+            continue
+        counts, fitted, missed = Counter(), [], []
+        for mutant in outcomes(folder):
+            key = {"mutant": mutant.name, "line": mutant.line}
+            if mutant.outcome != "missed":
+                counts[mutant.outcome] += 1
+            elif {"file": file, **key} in [{name: one[name] for name in ("file", "mutant", "line")} for one in excuses]:
+                counts["excused"] += 1
+                fitted.append(key)
+            else:
+                counts["missed"] += 1
+                missed.append({"place": list(mutant.place), **key})
+        judged[file] = {"source": source, "counts": dict(sorted(counts.items())), "excused": fitted, "missed": missed}
 
 
-def page(rows: list, total: Counter, excuses: list, left_out: list[str]) -> str:
+def problems(judged: dict, excuses: list) -> list[str]:
+    """What is wrong with what was judged: survivors, and excuses without one."""
+    found = []
+    for file, row in judged.items():
+        for one in row["missed"]:
+            found.append(f"survived: {file}:{':'.join(map(str, one['place']))}: {one['mutant']}")
+        fitting = [(one["mutant"], one["line"]) for one in row["excused"]]
+        own = [(one["mutant"], one["line"]) for one in excuses if one["file"] == file]
+        found += [f"excuses nothing: {file}: {mutant}: {line}" for mutant, line in own if (mutant, line) not in fitting]
+        found += [f"no longer excused: {file}: {mutant}" for mutant, line in fitting if (mutant, line) not in own]
+    return found
+
+
+def page(judged: dict, excuses: list) -> str:
     """The page as Markdown."""
-    kinds = ("caught", "timed out", "unviable", "excused", "missed")
     lines = [
         "# Mutants of the core",
         "",
@@ -101,37 +112,65 @@ def page(rows: list, total: Counter, excuses: list, left_out: list[str]) -> str:
         "never ends is *timed out* and counts as noticed, and one that no test has to catch is *excused*, with its reason below.",
         "Caught means: by the tests of the core and of `conformance`, without a network, another language or a fuzzer.",
         "",
-        "    bash conformance/mutation/run.sh           # every file; hours",
-        "    bash conformance/mutation/run.sh core/src/grant.rs",
-        "    KEEP=1 bash conformance/mutation/run.sh    # goes on where it stopped",
-        "    python3 conformance/mutation/report.py     # judges the results and writes this page",
+        "    make mutants                               # every file; hours",
+        "    make mutants MUTATE=core/src/grant.rs",
+        "    KEEP=1 make mutants                        # only files whose source has changed since they were judged",
+        "    python3 conformance/mutation/report.py     # judges what was run, and writes this page",
         "",
-        "| File | Mutants | Caught | Timed out | Unviable | Excused | Missed |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "A row speaks of the file whose SHA-256 begins as it says, and of the tests of its time. `report.py --check`, which is part",
+        "of `make test`, names the rows of files that have changed since; whoever reads the page can do the same with `sha256sum`.",
+        "",
+        "| File | Source | Mutants | Caught | Timed out | Unviable | Excused | Missed |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for file, counts in [*rows, ("**All of these**", total)]:
-        numbers = [sum(counts.values()), *(counts[kind] for kind in kinds)]
-        name = file if file.startswith("**") else f"`{file.removeprefix('core/src/')}`"
-        lines.append(f"| {name} | " + " | ".join(map(str, numbers)) + " |")
+    total: Counter[str] = Counter()
+    without = []
+    for file, row in sorted(judged.items()):
+        counts = Counter(row["counts"])
+        if not counts:
+            without.append(file)
+            continue
+        total.update(counts)
+        numbers = [sum(counts.values()), *(counts[kind] for kind in COLUMNS)]
+        start = f"| `{file.removeprefix('core/src/')}` | `{row['source'][:12]}` | "
+        lines.append(start + " | ".join(map(str, numbers)) + " |")
+    numbers = [sum(total.values()), *(total[kind] for kind in COLUMNS)]
+    lines.append("| **All of these** | | " + " | ".join(map(str, numbers)) + " |")
     lines += ["", "## Excused", ""]
     for excuse in excuses:
         lines += [f"- `{excuse['file']}`, `{excuse['line']}`: *{excuse['mutant']}*. {excuse['reason']}"]
-    if left_out:
-        names = ", ".join(f"`{file.removeprefix('core/src/')}`" for file in left_out)
-        lines += ["", "## Not in this table", "", f"Without mutants, or not run for this page: {names}."]
+    every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "core/src").rglob("*.rs"))
+    not_run = [file for file in every if file not in judged and not file.startswith("core/src/generators/")]
+    for title, files in (("Without a mutant", without), ("Not run", not_run)):
+        if files:
+            names = ", ".join(f"`{file.removeprefix('core/src/')}`" for file in files)
+            lines += ["", f"{title}: {names}."]
+    lines += ["", "`generators/` is left out: it is for tests alone, and behind a feature."]
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
-    """Writes or compares the page, and says what is wrong."""
-    text, problems = report()
-    if "--check" not in sys.argv:
-        PAGE.write_text(text)
-    elif PAGE.read_text() != text:
-        problems.append("docs/MUTATION.md is not what the results say")
-    for problem in problems:
+    """Judges and writes, or compares; and says what is wrong."""
+    check = "--check" in sys.argv
+    excuses = tomllib.loads(EXCUSED.read_text()).get("excused", [])
+    judged = json.loads(JUDGED.read_text()) if JUDGED.exists() else {}
+    if "--judged" in sys.argv:
+        file = sys.argv[-1]
+        return 0 if file in judged and judged[file]["source"] == source_of(file) and not judged[file]["missed"] else 1
+    if not check:
+        judge(judged, excuses)
+        judged = {file: row for file, row in sorted(judged.items()) if (ROOT / file).exists()}
+        JUDGED.write_text(json.dumps(judged, indent=1) + "\n")
+        PAGE.write_text(page(judged, excuses))
+    for file, row in judged.items():
+        if source_of(file) != row["source"]:
+            print(f"judged with an older source: {file}")
+    wrong = problems(judged, excuses)
+    if check and PAGE.read_text() != page(judged, excuses):
+        wrong.append("docs/MUTATION.md is not what judged.json says; python3 conformance/mutation/report.py writes it")
+    for problem in wrong:
         print(problem)
-    return 1 if problems else 0
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

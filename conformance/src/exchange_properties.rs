@@ -226,8 +226,7 @@ pub fn key_ring(data: &[u8]) {
     if let Ok(rotated) = rotated {
         assert!(KeyRing::parse(&rotated, "keys").is_ok());
         // The same seed gives the same key, which no ring holds twice.
-        let again = KeyRing::rotate(&rotated, NOW, &[0xf5; 32], 600, 86_400);
-        assert!(again.is_err() || again.is_ok_and(|text| KeyRing::parse(&text, "keys").is_err()));
+        assert!(KeyRing::rotate(&rotated, NOW, &[0xf5; 32], 600, 86_400).is_err());
     }
 }
 

@@ -124,6 +124,13 @@ fn a_session_reaches_no_further_than_a_credential_of_the_host() {
     world.credentials.insert("external".into(), credential(BEGINNING + 3600));
     paste(&mut world, "external");
     assert!(!is_sent_to_sign_in(&mut world));
+    world.operate(Operation::SignOutEverywhere { subject: "alice".into() });
+    assert!(
+        is_sent_to_sign_in(&mut world),
+        "the host still knows the credential, and the user has signed out everywhere"
+    );
+    paste(&mut world, "external");
+    assert!(!is_sent_to_sign_in(&mut world));
     world.credentials.clear();
     assert!(is_sent_to_sign_in(&mut world), "the host no longer knows it");
 }

@@ -84,7 +84,8 @@ impl KeyRing {
     /// the longest grant; keys whose time is over are dropped.
     ///
     /// # Errors
-    /// `Misuse` when `text` is not a key ring, or would hold more than [`RING_KEYS`] keys.
+    /// `Misuse` when `text` is not a key ring, or would hold more than [`RING_KEYS`] keys, and when `seed` made one of its
+    /// keys already.
     pub fn rotate(
         text: &str,
         now: u64,
@@ -105,6 +106,9 @@ impl KeyRing {
         let newest = ring.jwt.iter().max_by_key(|key| key.1);
         let algorithm = newest.map_or(Algorithm::Es256, |key| key.0.algorithm());
         ring.add(seed, signs_from, algorithm);
+        if ring.repeats_a_key() {
+            return Err(Misuse::new("seed", "it made a key of this ring before; a rotation needs fresh bytes"));
+        }
         Ok(ring.write())
     }
 
@@ -215,13 +219,17 @@ impl RingText {
         if ring.keys.is_empty() || ring.keys.len() > RING_KEYS || ring.jwt.len() > RING_KEYS {
             return Err(wrong(format!("{field}.keys"), "between 1 and 32 keys"));
         }
-        let mut ids: Vec<KeyId> = ring.keys.iter().map(RingEntry::id).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        if ids.len() != ring.keys.len() {
+        if ring.repeats_a_key() {
             return Err(wrong(format!("{field}.keys"), "the same key appears twice"));
         }
         Ok(ring)
+    }
+
+    fn repeats_a_key(&self) -> bool {
+        let mut ids: Vec<KeyId> = self.keys.iter().map(RingEntry::id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids.len() != self.keys.len()
     }
 
     fn add(&mut self, seed: &[u8; 32], signs_from: u64, algorithm: Algorithm) {
@@ -267,6 +275,16 @@ mod tests {
         assert!(ring.verifying(&old, 12_599).is_some() && ring.verifying(&old, 12_600).is_none());
         let third = KeyRing::rotate(&second, 12_601, &[3; 32], 600, 10_000).unwrap();
         assert!(KeyRing::parse(&third, "keys").unwrap().key(&old).is_none());
+    }
+
+    #[test]
+    fn a_seed_that_was_used_before_is_refused() {
+        let first = KeyRing::generate(1000, &[1; 32]);
+        assert_eq!(KeyRing::rotate(&first, 2000, &[1; 32], 600, 10_000).unwrap_err().at, "seed");
+        let second = KeyRing::rotate(&first, 2000, &[2; 32], 600, 10_000).unwrap();
+        for seed in [1, 2] {
+            assert_eq!(KeyRing::rotate(&second, 3000, &[seed; 32], 600, 10_000).unwrap_err().at, "seed", "{seed}");
+        }
     }
 
     #[test]

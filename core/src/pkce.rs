@@ -127,6 +127,11 @@ mod tests {
             assert!(!challenge.proves(&other), "{index}");
         }
         assert!(!challenge.proves(&Verifier::parse(CHALLENGE).unwrap()));
+        let (lower, upper) = (VERIFIER.to_ascii_lowercase(), VERIFIER.to_ascii_uppercase());
+        for (own, other) in [(&lower, &upper), (&upper, &lower)] {
+            let challenge = Challenge::of(&Verifier::parse(own).unwrap());
+            assert!(!challenge.proves(&Verifier::parse(other).unwrap()), "{other}");
+        }
         assert!(!challenge.proves(&Verifier::parse(&format!("{VERIFIER}a")).unwrap()));
     }
 

@@ -330,6 +330,24 @@ fn the_model_checkers_configuration_is_no_feature() {
         }
     }
     assert!(uses > 10);
+    // Beside derived traits there are a few written ones, and the bound that asks for them. Nothing else may depend on it.
+    let items = [
+        "impl PartialEq for ",
+        "impl Eq for ",
+        "impl core::hash::Hash for ",
+        "pub trait ModelState",
+        "impl<T> ModelState for T {}",
+        "impl<T: Clone + Eq + core::hash::Hash> ModelState for T {}",
+    ];
+    for source in sources() {
+        let lines: Vec<&str> = source.code.lines().collect();
+        let depends = |line: &str| line.contains("lockstep_model") && !line.contains("cfg_attr");
+        for pair in lines.windows(2).filter(|pair| depends(pair[0])) {
+            let is_trait = items.iter().any(|item| pair[1].starts_with(item));
+            assert!(is_trait, "{}: {} depends on the model's configuration", source.module, pair[1]);
+        }
+        assert!(!source.code.contains("cfg!("), "{} asks for a configuration as it runs", source.module);
+    }
     for source in sources() {
         for derive in source.code.split("#[cfg_attr(lockstep_model, derive(").skip(1) {
             let derived = derive.split(')').next().unwrap();

@@ -1,11 +1,9 @@
 //! Walking through a whole world with stateright.
 
 use crate::search::{Found, nearest};
-use crate::story::{tell, vector};
+use crate::story::{replays, tell};
 use crate::world::World;
 use crate::worlds::{Entry, Size};
-use lockstep_conformance::replay::replay;
-use lockstep_conformance::transcript::Vector;
 use stateright::{Checker, Model};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -41,9 +39,7 @@ pub fn walk(entry: &Entry, size: Size) -> Verdict {
             (false, true) => {
                 // What happens can be shown to others: the shortest way there is a vector that replays.
                 let Found::Path(_, path) = nearest(&world, law, usize::MAX) else { continue };
-                let text = vector(&world, law, &path).write();
-                let read = Vector::read(&text).map_err(|unreadable| unreadable.0);
-                if let Err(wrong) = read.and_then(|vector| replay(&vector)) {
+                if let Err(wrong) = replays(&world, law, &path) {
                     problems.push(format!("the story does not replay: {}: {wrong}", law.name));
                 }
             }

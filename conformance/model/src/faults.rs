@@ -5,6 +5,7 @@
 
 mod approvals;
 mod grants;
+mod more;
 mod requests;
 pub mod report;
 
@@ -35,7 +36,7 @@ pub struct Edit {
 
 /// Every fault, in the order of their numbers, which begin with 1.
 pub fn all() -> Vec<Fault> {
-    [grants::FAULTS, requests::FAULTS, approvals::FAULTS].concat()
+    [grants::FAULTS, requests::FAULTS, approvals::FAULTS, more::FAULTS].concat()
 }
 
 const FAULT_MODULE: &str = "\

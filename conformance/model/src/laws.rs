@@ -121,13 +121,14 @@ pub static ONE_KIND: Law = always(
         codes.chain(access).chain(refresh).all(|(text, kind)| {
             let body = text.split_once('_').map_or("", |(_, body)| body);
             let named = |prefix: &str| Node::new(format!("{prefix}{body}"));
-            let asks = [
-                Ask::Redeem { code: named("lsc_"), client: CLIENT, wrong: None },
-                Ask::check(&named("lsa_")),
-                Ask::refresh(&named("lsr_"), CLIENT),
-            ];
-            let mut foreign = asks.into_iter().enumerate().filter(|(place, _)| *place != kind);
-            foreign.all(|(_, ask)| !world.probe(state, ask).heard.is_success())
+            let asks = |code: &Text, access: &Text, refresh: &Text| {
+                let redeem = Ask::Redeem { code: code.clone(), client: CLIENT, wrong: None };
+                [redeem, Ask::check(access), Ask::refresh(refresh, CLIENT)]
+            };
+            [asks(text, text, text), asks(&named("lsc_"), &named("lsa_"), &named("lsr_"))].into_iter().all(|asks| {
+                let mut foreign = asks.into_iter().enumerate().filter(|(place, _)| *place != kind);
+                foreign.all(|(_, ask)| !world.probe(state, ask).heard.is_success())
+            })
         })
     },
 );

@@ -108,9 +108,13 @@ fn story(size: Size, name: &str, text: &str, file: Option<&str>, fault: Option<u
             for (number, line) in tell(&world, &path).iter().enumerate() {
                 println!("{:3}. {line}", number + 1);
             }
-            if let Some(file) = file
-                && let Err(error) = fs::write(file, vector(&world, law, &path).write())
-            {
+            let Some(file) = file else { return ExitCode::SUCCESS };
+            let vector = vector(&world, law, &path);
+            if vector.exchanges.is_empty() {
+                eprintln!("nobody asks for anything on the way: there is no exchange to write");
+                return ExitCode::FAILURE;
+            }
+            if let Err(error) = fs::write(file, vector.write()) {
                 eprintln!("{file}: {error}");
                 return ExitCode::FAILURE;
             }

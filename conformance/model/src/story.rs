@@ -9,6 +9,7 @@ use crate::search::Path;
 use crate::state::{Progress, Sent, State};
 use crate::world::{Action, Event, Fate, World};
 use lockstep_conformance::fixture::{RESOURCE, RESOURCE_2};
+use lockstep_conformance::replay::replay;
 use lockstep_conformance::running::{Running, Waiting};
 use lockstep_conformance::transcript::{Transcript, Turn, Vector};
 use lockstep_oauth::env::Env;
@@ -228,6 +229,20 @@ pub fn vector(world: &World, law: &Law, path: &Path) -> Vector {
         order: order.iter().filter_map(|request| places.iter().position(|known| known == request)).collect(),
         exchanges: lanes.into_values().map(|(_, transcript)| transcript).collect(),
     }
+}
+
+/// Writes a path as a vector, reads it again and replays it, without the world. A path on which nobody asks for anything has
+/// no vector.
+///
+/// # Errors
+/// What differs.
+pub fn replays(world: &World, law: &Law, path: &Path) -> Result<(), String> {
+    let vector = vector(world, law, path);
+    if vector.exchanges.is_empty() {
+        return Ok(());
+    }
+    let read = Vector::read(&vector.write()).map_err(|unreadable| unreadable.0)?;
+    replay(&read)
 }
 
 fn begun(world: &World, start: &Start) -> (Running, Transcript) {

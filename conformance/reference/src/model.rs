@@ -57,6 +57,7 @@ pub struct Grant {
     pub(crate) resource: &'static str,
     pub(crate) redirect: String,
     pub(crate) refreshes: bool,
+    pub(crate) made_at: u64,
     pub(crate) counter: u64,
     pub(crate) code_end: u64,
     pub(crate) end: u64,
@@ -213,15 +214,16 @@ impl Reference {
             || self.is_forgotten(grant)
     }
 
-    /// A grant is kept as long as anything of it may still be used, and a little longer because clocks differ (D2).
+    /// A grant is kept as long as anything of it may still be used, and a little longer because clocks differ (D2). How long
+    /// its page may be answered again is counted from its answer.
     pub(crate) fn is_forgotten(&self, grant: usize) -> bool {
-        let Grant { code_end, end, stage, generation, ticket, refreshes, .. } = &self.grants[grant];
+        let Grant { code_end, end, stage, generation, made_at, refreshes, .. } = &self.grants[grant];
         let last_use = match stage {
             Stage::Granted => *code_end,
             Stage::Live => generation.access_end.max(if *refreshes { generation.refresh_end } else { 0 }),
             Stage::Revoked => *end,
         };
-        self.now >= last_use.max(self.tickets[*ticket].made_at + self.policy.ticket_seconds) + SKEW_SECONDS
+        self.now >= last_use.max(made_at + self.policy.ticket_seconds) + SKEW_SECONDS
     }
 
     pub(crate) fn revoke_grant(&mut self, grant: usize) {

@@ -117,7 +117,8 @@ fn granted(scene: &Scene, approval: &Approval<'_>, counter: u64) -> Result<Grant
             key: key.id,
             issued_at: now,
             access_expires_at: now,
-            refresh_expires_at: now.saturating_add(config.code_seconds),
+            // A code that outlived its grant would keep the record of what is over.
+            refresh_expires_at: now.saturating_add(config.code_seconds).min(expires_at),
             retried: false,
             jwt_kid: String::new(),
         },

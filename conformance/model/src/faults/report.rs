@@ -3,7 +3,7 @@
 use super::{Fault, all};
 use crate::planting::plant;
 use crate::search::{Found, broken};
-use crate::story::tell;
+use crate::story::{replays, tell};
 use crate::worlds::{ALL, Size};
 use std::fmt::Write;
 
@@ -25,7 +25,8 @@ pub struct Caught {
 /// Switches every fault on, one after another, until a law breaks.
 ///
 /// # Errors
-/// When this is not the scratch copy, or when a law breaks while no fault is switched on.
+/// When this is not the scratch copy, when a law breaks while no fault is switched on, and when a story written as a vector
+/// does not replay while its fault is switched on.
 pub fn run(progress: impl Fn(usize, &Caught)) -> Result<Vec<Caught>, String> {
     if !plant(0) {
         return Err("there are no faults here: run this in the scratch copy that `plant` makes".to_owned());
@@ -45,6 +46,7 @@ pub fn run(progress: impl Fn(usize, &Caught)) -> Result<Vec<Caught>, String> {
             let world = (entry.make)(Size::Small);
             plant(number);
             if let Found::Path(law, path) = broken(&world, LIMIT) {
+                replays(&world, law, &path).map_err(|wrong| format!("the story of fault {number}: {wrong}"))?;
                 by = Some((entry.name, law.of, law.name, tell(&world, &path)));
                 break;
             }

@@ -24,6 +24,15 @@ fn is_refresh(world: &World, state: &State, token: &Text) -> bool {
     issued(world, state).any(|(_, refresh)| refresh == Some(token))
 }
 
+/// Whether anybody who may has asked for the end of the whole grant.
+fn is_ending(world: &World, state: &State) -> bool {
+    state.sent().any(|sent| match &sent.ask {
+        Ask::EndGrant { subject, .. } | Ask::SignOut { subject } => *subject == USER,
+        Ask::Revoke { token, client } => *client == CLIENT && is_refresh(world, state, token),
+        _ => false,
+    })
+}
+
 /// Whether the code that the world began with could be redeemed now.
 fn redeems(world: &World, state: &State) -> bool {
     world.terms.code.clone().is_some_and(|code| {
@@ -73,14 +82,23 @@ pub static ACCESS_DIES: Law = always(
 /// And no more than that.
 pub static REFRESH_SURVIVES: Law =
     always("", "who revokes an access token, or what is not theirs, ends no connection", |world, state| {
-        let tried = state.sent().any(|sent| match &sent.ask {
-            Ask::EndGrant { subject, .. } | Ask::SignOut { subject } => *subject == USER,
-            Ask::Revoke { token, client } => *client == CLIENT && is_refresh(world, state, token),
-            _ => false,
-        });
         let lost = world.sent_by(state, "client").any(|sent| sent.wrote && sent.heard().is_none());
-        tried || lost || newest(world, state).is_none_or(|newest| refreshes(world, state, newest, CLIENT))
+        is_ending(world, state)
+            || lost
+            || newest(world, state).is_none_or(|newest| refreshes(world, state, newest, CLIENT))
     });
+
+/// Nor one token more.
+pub static YOUNGER_SURVIVE: Law = always("", "who revokes an access token ends no younger one", |world, state| {
+    // In the order in which they were issued: the generations of one process come one after the other.
+    let tokens: Vec<&Text> = issued(world, state).map(|(access, _)| access).collect();
+    let revoked = state.sent().filter_map(|sent| match &sent.ask {
+        Ask::Revoke { token, .. } => tokens.iter().rposition(|access| *access == token),
+        _ => None,
+    });
+    let younger = revoked.max().and_then(|last| tokens.get(last + 1..)).unwrap_or_default();
+    is_ending(world, state) || younger.iter().all(|access| passes(world, state, access))
+});
 
 /// What belongs to others.
 pub static NOT_THEIRS: Law =

@@ -40,7 +40,7 @@ pub fn rotations(size: Size) -> World {
     ];
     if size == Size::Small {
         // In the large world the client may also be locked out by its own two processes.
-        world.laws.push(&law::REFRESH_SURVIVES);
+        world.laws.extend([&law::REFRESH_SURVIVES, &law::YOUNGER_SURVIVE]);
     }
     world
 }
