@@ -1,6 +1,6 @@
 """Asks the Python host and the Node host the same, and compares what they answer, store and report, byte for byte.
 
-    python conformance/differential/run.py NODE [--requests 3000] [--seed N] [--world opaque]
+    python conformance/differential/run.py NODE [--requests 4000] [--seed N] [--world opaque]
 
 Both run the adapters that ship, with one configuration, one key ring, and for each request the same instant and entropy. So there
 is no exception to "the same bytes" but the headers that the HTTP servers add (date, server, connection and the like). Only in the
@@ -147,7 +147,7 @@ def run(name: str, node: str, requests: int, seed: int) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("node")
-    parser.add_argument("--requests", type=int, default=3000, help="in all worlds together")
+    parser.add_argument("--requests", type=int, default=4000, help="in all worlds together")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000))
     parser.add_argument("--world", choices=WORLDS, action="append")
     arguments = parser.parse_args()

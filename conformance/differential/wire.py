@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import re
 import shlex
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 SECONDS = 10
@@ -113,14 +112,6 @@ class Answer:
         return told
 
 
-class _Received:
-    def __init__(self, received: bytes) -> None:
-        self._received = received
-
-    def makefile(self, *_: object, **__: object) -> io.BytesIO:
-        return io.BytesIO(self._received)
-
-
 def send(port: int, request: bytes, method: bytes) -> Answer | None:
     """One request on a new connection, and its answer; None when there was none."""
     received = b""
@@ -136,8 +127,28 @@ def send(port: int, request: bytes, method: bytes) -> Answer | None:
             pass
     if not received:
         return None
-    answer = http.client.HTTPResponse(_Received(received), method=method.decode("latin-1"))  # type: ignore[arg-type]
-    answer.begin()
-    body = answer.read()
-    headers = tuple(sorted((name.lower(), value) for name, value in answer.getheaders() if name.lower() not in OF_THE_SERVER))
-    return Answer(answer.status, headers, body)
+    return read(received, method)
+
+
+def read(received: bytes, method: bytes) -> Answer:
+    """An answer out of its bytes, however long its headers are."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = int(first.split(" ", 2)[1])
+    if 100 <= status < 200:
+        return read(body, method)
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    if ("transfer-encoding", "chunked") in pairs and method != b"HEAD":
+        body = b"".join(chunks(body))
+    return Answer(status, tuple(sorted(pair for pair in pairs if pair[0] not in OF_THE_SERVER)), body)
+
+
+def chunks(coded: bytes) -> Iterator[bytes]:
+    while coded:
+        size, _, rest = coded.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            return
+        yield rest[:length]
+        coded = rest[length + 2 :]
+    raise ValueError("the answer ends within its chunks")
