@@ -145,7 +145,7 @@ browser: $(HOSTS)
 
 # The same requests to both hosts, and both on one file of grants.
 differential: $(HOSTS)
-	$(PY) conformance/differential/run.py "$$(cat $(BUILD)/node-bin)/node"
+	bash conformance/differential/run.sh $(PY) "$$(cat $(BUILD)/node-bin)/node"
 
 fuzz-a-host: $(BUILD)/wheel.stamp
 	cargo build --quiet --locked -p fuzz-a-host

@@ -15,5 +15,6 @@ export function respond({ status, headers, body }: Answer, head: boolean): Respo
     const name = headers[at] as string;
     if (name !== "Connection") all.append(name, headers[at + 1] as string);
   }
-  return new Response(head || status === 204 ? null : (body as BodyInit), { status, headers: all });
+  // An empty text would be of a type, and a redirect has none.
+  return new Response(head || body.length === 0 ? null : (body as BodyInit), { status, headers: all });
 }

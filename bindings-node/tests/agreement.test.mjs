@@ -18,6 +18,7 @@ test("the way back keeps no character that RFC 3986 reserves", async () => {
   const location = answer.headers.get("location");
   assert.match(location, /^\/login\?next=[\w.~%-]+$/);
   assert.match(location, /a%28b%29%21%2A/);
+  assert.equal(answer.headers.get("content-type"), null, "a redirect is of no type");
 });
 
 test("only a header that names a parameter of a tool is allowed", async () => {

@@ -265,7 +265,7 @@ async def test_a_missing_scope_becomes_a_challenge_even_where_the_app_swallows_t
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         try:
-            raise InsufficientScope("notes:write")
+            raise InsufficientScope("notes:write", "notes:read", "notes:write")
         except InsufficientScope:
             if not swallowed:
                 raise

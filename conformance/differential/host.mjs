@@ -158,22 +158,22 @@ const SWALLOWED = {
 };
 
 /** What is protected: it says who asked, or finds a scope missing, and lets that be known in one way or another. */
-function handler(request, identity, response) {
+function made(request, identity) {
   const swallow = first(request, "x-swallow");
-  if (swallow === undefined || !Object.hasOwn(SWALLOWED, swallow)) {
-    const body = told(request, identity);
-    response.writeHead(200, { "content-type": "application/json", "content-length": Buffer.byteLength(body) });
-    response.end(request.method === "HEAD" ? "" : body);
-    return;
-  }
+  if (swallow === undefined || !Object.hasOwn(SWALLOWED, swallow)) return [JSON_TYPE, told(request, identity)];
   try {
     told(request, identity);
   } catch (error) {
     if (!(error instanceof InsufficientScope)) throw error;
   }
-  const [kind, parts] = SWALLOWED[swallow];
-  response.writeHead(200, { "content-type": kind });
-  if (request.method !== "HEAD") for (const part of parts) response.write(part);
+  return SWALLOWED[swallow];
+}
+
+/** The same as an answer of node:http: a text with its length, or pieces as they come. */
+function handler(request, identity, response) {
+  const [type, content] = made(request, identity);
+  response.writeHead(200, { "content-type": type, ...(typeof content === "string" ? { "content-length": Buffer.byteLength(content) } : {}) });
+  if (request.method !== "HEAD") for (const part of [content].flat()) response.write(part);
   response.end();
 }
 
@@ -285,6 +285,28 @@ const SEATS = {
     app.setErrorHandler((_error, _request, reply) => reply.code(500).send("broken"));
     await app.ready();
     return listener;
+  },
+  web() {
+    const { getRequestListener } = require("@hono/node-server");
+    const { RESPONSE_ALREADY_SENT } = require("@hono/node-server/utils/response");
+    const incomingOf = new WeakMap();
+    const run = (request, identity) => {
+      const [type, content] = made(incomingOf.get(request), identity);
+      const pieces = async function* () {
+        for (const part of content) yield Buffer.from(part);
+      };
+      const body = typeof content === "string" ? content : ReadableStream.from(pieces());
+      return new Response(request.method === "HEAD" ? null : body, { headers: { "content-type": type } });
+    };
+    const routes = guards({ protect: (options) => auth.web.protect(options, run), requireBearer: (options) => auth.web.requireBearer(options, run) });
+    return getRequestListener(async (request, { incoming, outgoing }) => {
+      incomingOf.set(request, incoming);
+      if (auth.web.owns(request)) return auth.web.fetch(request, { peer: incoming.socket.remoteAddress, request: incoming });
+      const path = pathOf(incoming);
+      if (Object.hasOwn(routes, path)) return routes[path](request).catch(() => new Response("broken", { status: 500 }));
+      unguarded(incoming, outgoing);
+      return RESPONSE_ALREADY_SENT;
+    });
   },
 };
 const seat = await SEATS[WORLD.seat]();

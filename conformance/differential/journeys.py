@@ -69,7 +69,7 @@ def page(host: Host, life: Life, client: str, verifier: str, user: str, redirect
     query = form([*pairs, ("code_challenge", s256(verifier)), ("code_challenge_method", "S256")])
     answer = ask(host, Request("authorize", b"GET", b"/authorize", query, ((b"X-User", user.encode()),)))
     before = len(life.pages)
-    life._shown(answer, client, redirect, verifier, user)
+    life.shown(answer, client, redirect, verifier, user)
     hold("a consent page", len(life.pages) > before, answer.status, answer.header("location"), answer.body[-300:])
     return dict(life.pages.pop())
 

@@ -104,12 +104,12 @@ class Life:
         cookie = self.pick(self.pages)
         if cookie and rng.random() < 0.6:
             headers.append((b"Cookie", cookie["cookie"].encode()))
-        self.learn = lambda answer: self._shown(answer, client, redirect, verifier, user)
+        self.learn = lambda answer: self.shown(answer, client, redirect, verifier, user)
         if rng.random() < 0.1:
             return Request("authorize by form", b"POST", f"{self.path}/authorize".encode(), None, (*headers, FORM), form(pairs))
         return Request("authorize", b"GET", f"{self.path}/authorize".encode(), form(pairs, rng.choice(["", "", "!'()*,-./:;@_~"])), tuple(headers))
 
-    def _shown(self, answer: Answer, client: str, redirect: str, verifier: str, user: str) -> None:
+    def shown(self, answer: Answer, client: str, redirect: str, verifier: str, user: str) -> None:
         about = {"client": client, "redirect": redirect, "verifier": verifier, "user": user}
         self._sent_back(answer, about)
         hidden = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', answer.body.decode())
@@ -156,7 +156,7 @@ class Life:
         return Request("sign in", b"POST", page["action"].encode(), None, tuple(headers), form(pairs))
 
     def _signed_in(self, answer: Answer, page: dict[str, Any]) -> None:
-        self._shown(answer, page["client"], page["redirect"], page["verifier"], page["user"])
+        self.shown(answer, page["client"], page["redirect"], page["verifier"], page["user"])
         for cookie in answer.all("set-cookie"):
             page["cookie"] += "; " + cookie.split(";")[0]
 

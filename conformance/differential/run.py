@@ -1,9 +1,11 @@
 """Asks the Python host and the Node host the same, and compares what they answer, store and report, byte for byte.
 
-    python conformance/differential/run.py NODE [--requests 3000] [--seed N] [--world opaque]
+    python conformance/differential/run.py NODE [--requests 4000] [--seed N] [--world opaque]
 
 Both run the adapters that ship, with one configuration, one key ring, and for each request the same instant and entropy. So there
-is no exception to "the same bytes" but the headers that the HTTP servers add (date, server, connection and the like).
+is no exception to "the same bytes" but the headers that the HTTP servers add (date, server, connection and the like). Only in the
+world whose seat is web-standard, a `Request` has one header of a name and a normal URL, so nothing else is sent, a `Response` that
+is streamed says no length, and a guard knows no peer.
 
 A request that one HTTP server refuses before its host has seen it is counted apart, and changes nothing at the other one.
 """
@@ -53,12 +55,19 @@ def damaged(rng: Random, request: Request) -> Request:
             return request
 
 
-def story(number: int, request: Request, stamp: str, first: Answer | None, second: Answer | None) -> str:
-    told = "one of them gave no answer" if first is None or second is None else "\n  ".join(first.differences(second))
+def differing_in(first: Answer | None, second: Answer | None, streamed: bool) -> list[str]:
+    if first is None or second is None:
+        return [] if first is second else ["one of them gave no answer"]
+    return first.differences(second, streamed)
+
+
+def story(number: int, request: Request, stamp: str, differences: list[str]) -> str:
+    told = "\n  ".join(differences)
     return f"request {number} ({request.purpose}), the answers of Python and Node:\n  {request.as_curl(stamp)}\n  {told}"
 
 
-def compare(hosts: list[Host], options: dict[str, Any], requests: int, rng: Random) -> Result:
+def compare(hosts: list[Host], world: dict[str, Any], requests: int, rng: Random) -> Result:
+    options, web = world["options"], world["seat"] == "web"
     life, result, now = Life(rng, options), Result(), BEGIN
     differing: dict[int, str] = {}
     statuses: dict[int, str] = {}
@@ -67,18 +76,15 @@ def compare(hosts: list[Host], options: dict[str, Any], requests: int, rng: Rand
         life.now = now
         meant = life.next()
         request = damaged(rng, meant)
+        if web:
+            request = (request if request.is_url else meant).folded()
         fault = " " + rng.choice(FAULTS) if rng.random() < 0.04 else ""
         stamp = f"{number} {now}{fault}"
         first, second = (send(host.port, request.as_bytes(stamp), request.method) for host in hosts)
-        if first is None or second is None:
-            if first is not second:
-                differing[number] = story(number, request, stamp, first, second)
-            statuses[number] = "none"
-            continue
-        statuses[number] = f"{request.purpose} {first.status}"
-        if first.differences(second):
-            differing[number] = story(number, request, stamp, first, second)
-        elif (request.method, request.path) == (meant.method, meant.path):
+        statuses[number] = f"{request.purpose} {first.status if first else 'none'}"
+        if found := differing_in(first, second, streamed=web):
+            differing[number] = story(number, request, stamp, found)
+        elif first is not None and (request.method, request.path) == (meant.method, meant.path):
             life.learn(first)
     reports = [host.report() for host in hosts]
     seen = [set(report["seen"]) for report in reports]
@@ -90,8 +96,10 @@ def compare(hosts: list[Host], options: dict[str, Any], requests: int, rng: Rand
             result.answers[statuses[number]] += 1
             if number in differing:
                 result.differences.append(differing[number])
-    both = seen[0] & seen[1]
-    told = [[event for event in report["events"] if event[0] in both] for report in reports]
+    of_both = seen[0] & seen[1]
+    told = [[event for event in report["events"] if event[0] in of_both] for report in reports]
+    for *_, details in (event for events in told for event in events if web):
+        details.pop("peer", None)
     if told[0] != told[1]:
         at = next((i for i, (a, b) in enumerate(zip(*told)) if a != b), min(map(len, told)))
         result.differences.append(f"the events, from {at} on: {told[0][at : at + 1]} and {told[1][at : at + 1]}")
@@ -108,7 +116,7 @@ def ask(name: str, node: str, requests: int, seed: int, but_for_node: dict[str, 
     world = description(name)
     other = {**world, "options": {**world["options"], **(but_for_node or {})}}
     with both(node, world, other) as hosts:
-        return compare(hosts, world["options"], requests, Random(f"{seed} {name}"))
+        return compare(hosts, world, requests, Random(f"{seed} {name}"))
 
 
 def notices(node: str) -> bool:
@@ -139,7 +147,7 @@ def run(name: str, node: str, requests: int, seed: int) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("node")
-    parser.add_argument("--requests", type=int, default=3000, help="in all worlds together")
+    parser.add_argument("--requests", type=int, default=4000, help="in all worlds together")
     parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1_000_000))
     parser.add_argument("--world", choices=WORLDS, action="append")
     arguments = parser.parse_args()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import io
+import re
 import shlex
 import socket
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 SECONDS = 10
+# What a URL may be made of, and is not encoded (RFC 3986 §3.3, §3.4), but for the apostrophe, which the URL standard encodes.
+PLAIN = re.compile(rb"/[A-Za-z0-9._~!$&()*+,;=:@/?%-]*")
 # What the HTTP servers add themselves.
 OF_THE_SERVER = frozenset(("date", "server", "connection", "keep-alive", "transfer-encoding"))
 
@@ -31,6 +33,21 @@ class Request:
 
     def without(self, name: bytes) -> Request:
         return replace(self, headers=tuple(pair for pair in self.headers if pair[0].lower() != name))
+
+    def folded(self) -> Request:
+        """With one header of a name, as a web-standard Request has them (RFC 9110 §5.3, and RFC 6265 §5.4 for cookies)."""
+        together: dict[bytes, tuple[bytes, bytes]] = {}
+        for name, value in self.headers:
+            first, before = together.get(name.lower(), (name, None))
+            joint = b"; " if name.lower() == b"cookie" else b", "
+            together[name.lower()] = (first, value if before is None else before.strip() + joint + value.strip())
+        return replace(self, headers=tuple(together.values()))
+
+    @property
+    def is_url(self) -> bool:
+        """Whether a URL keeps the target as it is: others are written anew when a web-standard Request is made of them."""
+        segments = self.path.lower().replace(b"%2e", b".").split(b"/")
+        return PLAIN.fullmatch(self.target) is not None and not {b".", b".."} & set(segments)
 
     @property
     def target(self) -> bytes:
@@ -73,11 +90,17 @@ class Answer:
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key == name), None)
 
+    def measured(self) -> Answer:
+        return replace(self, headers=tuple(pair for pair in self.headers if pair[0] != "content-length"))
+
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key == name]
 
-    def differences(self, other: Answer) -> list[str]:
+    def differences(self, other: Answer, streamed: bool = False) -> list[str]:
+        """How they differ. What was streamed has no length where it is chunked."""
         told = []
+        if streamed and (self.header("content-length") is None) != (other.header("content-length") is None):
+            return self.measured().differences(other.measured())
         if self.status != other.status:
             told.append(f"status: {self.status} and {other.status}")
         here, there = Counter(self.headers), Counter(other.headers)
@@ -87,14 +110,6 @@ class Answer:
             at = next((i for i, (a, b) in enumerate(zip(self.body, other.body)) if a != b), min(len(self.body), len(other.body)))
             told.append(f"body, from byte {at}: {self.body[max(0, at - 20) : at + 60]!r} and {other.body[max(0, at - 20) : at + 60]!r}")
         return told
-
-
-class _Received:
-    def __init__(self, received: bytes) -> None:
-        self._received = received
-
-    def makefile(self, *_: object, **__: object) -> io.BytesIO:
-        return io.BytesIO(self._received)
 
 
 def send(port: int, request: bytes, method: bytes) -> Answer | None:
@@ -112,8 +127,28 @@ def send(port: int, request: bytes, method: bytes) -> Answer | None:
             pass
     if not received:
         return None
-    answer = http.client.HTTPResponse(_Received(received), method=method.decode("latin-1"))  # type: ignore[arg-type]
-    answer.begin()
-    body = answer.read()
-    headers = tuple(sorted((name.lower(), value) for name, value in answer.getheaders() if name.lower() not in OF_THE_SERVER))
-    return Answer(answer.status, headers, body)
+    return read(received, method)
+
+
+def read(received: bytes, method: bytes) -> Answer:
+    """An answer out of its bytes, however long its headers are."""
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    status = int(first.split(" ", 2)[1])
+    if 100 <= status < 200:
+        return read(body, method)
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    if ("transfer-encoding", "chunked") in pairs and method != b"HEAD":
+        body = b"".join(chunks(body))
+    return Answer(status, tuple(sorted(pair for pair in pairs if pair[0] not in OF_THE_SERVER)), body)
+
+
+def chunks(coded: bytes) -> Iterator[bytes]:
+    while coded:
+        size, _, rest = coded.partition(b"\r\n")
+        length = int(size, 16)
+        if length == 0:
+            return
+        yield rest[:length]
+        coded = rest[length + 2 :]
+    raise ValueError("the answer ends within its chunks")

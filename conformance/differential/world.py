@@ -73,6 +73,7 @@ WORLDS: dict[str, dict[str, Any]] = {
             "client_documents": {"per_minute": 3},
         },
     },
+    "web": {"seat": "web", "waits": False, "tools": TOOLS, "options": {**COMMON, "issuer": f"{ISSUER}/deep/path", "registration": {"per_hour": 40}, "retry_window_seconds": 0, "unknown_scopes": "refuse"}},
     "pasted": {"seat": "fastify", "waits": True, "tools": TOOLS, "options": {**COMMON, "issuer": ISSUER, "sign_in": "personal_token", "client_documents": False, "token_prefixes": {"personal": "pat_"}}},
 }  # fmt: skip
 

@@ -270,7 +270,7 @@ class Protected:
 
     def challenge(self, missing: Iterable[str]) -> Any:
         """The answer to a missing scope: all scopes of this operation at once, since not every client adds them up."""
-        wanted = [*self._scopes, *(scope for scope in missing if scope not in self._scopes)]
+        wanted = list(dict.fromkeys((*self._scopes, *missing)))
         return self._auth.native.challenge(self._resource, wanted)
 
     async def _check_tools(self, scope: Scope, receive: Receive) -> tuple[Receive, Callable[[Send], Awaitable[None]] | None]:

@@ -68,7 +68,7 @@ class Required:
 
     def challenge(self, missing: Sequence[str]) -> Any:
         """Return the answer to a scope that a handler found missing."""
-        wanted = [*self._scopes, *(scope for scope in missing if scope not in self._scopes)]
+        wanted = list(dict.fromkeys((*self._scopes, *missing)))
         return self._auth.native.challenge(self._resource, wanted)
 
     async def _other_way(self, request: Request) -> Identity | None:
