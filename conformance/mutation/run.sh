@@ -27,9 +27,9 @@ done
 shared=(--locked --profile mutants)
 values=(--lib --test=values --test=faults --test=grant --test=tokens --test=jose_known_answers --test=jose_faults --test=jose_limits)
 vectors=(--test=vectors)
-flows=(--test=clients --test=operations --test=survivors --test=flows --test=review)
+flows=(--test=clients --test=keys --test=operations --test=survivors --test=flows --test=review)
 rest=("${values[@]}" --test=vectors --test=flows --test=review --test=exchanges --test=parts --test=seeds
-  --test=limits --test=generators --test=clients --test=operations --test=survivors --test=registration)
+  --test=limits --test=generators --test=clients --test=keys --test=operations --test=survivors --test=registration)
 both=(--package lockstep-oauth --package lockstep-conformance)
 (cd "$tree" && cargo test "${shared[@]}" "${both[@]}" "${rest[@]}" --quiet >/dev/null)
 (cd "$tree" && cargo test "${shared[@]}" --package lockstep-oauth "${values[@]}" --quiet >/dev/null)

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail loudly")]
 
 use lockstep_conformance::fixture::{
-    DOCUMENT, KEY_SET, assertion, assertion_claims, body, by_assertion, client_key, document, introspect, put,
-    put_client, redeem, refresh, register, served, tokens,
+    DOCUMENT, KEY_SET, assertion, assertion_claims, body, by_assertion, client_key, document, introspect, key_clients,
+    put, put_client, redeem, refresh, register, served, tokens,
 };
 use lockstep_conformance::transcript::Call;
 use lockstep_conformance::world::World;
@@ -143,4 +143,22 @@ fn a_document_may_name_its_keys_by_their_address() {
     assert_eq!(world.send(redeem(&code).but(&own)).refusal, Some("client.unauthenticated"));
     assert_ne!(redeemed(&mut world, 2), None);
     assert_eq!(redeemed(&mut world, 1), None);
+}
+
+#[test]
+fn a_set_of_keys_is_believed_until_the_second_in_which_it_is_stale() {
+    let mut world = World::with(key_clients);
+    world.servers.insert(KEY_SET.into(), served(200, &json!({ "keys": [client_key(1).public().to_map()] })));
+    let mut fetches_after = |seconds: u64| {
+        world.wait(seconds);
+        let code = world.code(&["client_id=fetched"]);
+        let mut claims = assertion_claims("fetched", world.now);
+        put(&mut claims, "jti", json!(format!("at {}", world.now)));
+        let proof = by_assertion("fetched", &assertion(1, &claims));
+        let proof: Vec<&str> = proof.iter().map(String::as_str).collect();
+        assert_eq!(world.send(redeem(&code).but(&proof)).refusal, None);
+        world.fetches.len()
+    };
+    // An hour, where nothing else is said.
+    assert_eq!([fetches_after(0), fetches_after(3599), fetches_after(1)], [1, 1, 2]);
 }
