@@ -143,9 +143,10 @@ browser: $(HOSTS)
 	bash conformance/browser/run.sh $(PY)
 	$(NODE_PATHS) bash conformance/browser/run.sh $(PY) node
 
-# The same requests to both hosts, and both on one file of grants.
+# The same requests to both hosts, and both on one file of grants. The gate asks the same ones every time.
+DIFFERENTIAL ?= --seed 1
 differential: $(HOSTS)
-	bash conformance/differential/run.sh $(PY) "$$(cat $(BUILD)/node-bin)/node"
+	bash conformance/differential/run.sh $(PY) "$$(cat $(BUILD)/node-bin)/node" $(DIFFERENTIAL)
 
 fuzz-a-host: $(BUILD)/wheel.stamp
 	cargo build --quiet --locked -p fuzz-a-host
@@ -167,6 +168,7 @@ prove:
 	REFERENCE_JOURNEYS=$(JOURNEYS) cargo test --quiet --locked -p lockstep-reference --test journeys
 	cargo run --release --quiet --locked -p lockstep-simulation -- --seeds $(SEEDS)
 	$(MAKE) fuzz FUZZ_RUNS= FUZZ_SECONDS=$(FUZZ_SECONDS)
+	$(MAKE) differential DIFFERENTIAL="--requests 40000"
 	bash conformance/formal/run.sh $(PYTHON) --prove
 	bash fuzz/prove.sh
 	$(MAKE) mutants
