@@ -52,3 +52,14 @@ fn narrowing_to_any_one_scope_leaves_that_one_alone() {
         assert_eq!(body["scope"], given, "{asked}: {body}");
     }
 }
+
+#[test]
+fn a_challenge_says_no_character_that_could_end_its_quotes() {
+    let world = World::new(0);
+    let scopes = vec!["a\"b\\c\u{e9}\r\nd".to_owned()];
+    let request = CheckRequest { scopes, ..CheckRequest::default() };
+    let step = world.server.check(request, env(NOW, 9));
+    let Checked::Refused(answer) = world.clone().drive(step, &mut Tape::split(&[], 0).0, NOW).0 else { panic!() };
+    let challenge = answer.response.header("www-authenticate").unwrap();
+    assert!(challenge.contains("scope=\"abcd\", "), "{challenge}");
+}

@@ -136,6 +136,37 @@ fn a_session_reaches_no_further_than_a_credential_of_the_host() {
 }
 
 #[test]
+fn who_reaches_nothing_of_what_is_asked_is_not_asked_to_stay_signed_in() {
+    let mut world = World::with(by_personal_token);
+    let (token, _) = issue_personal(&mut world, &["notes:read"], 86_400);
+    paste(&mut world, &token);
+    assert_eq!(refused(&world.authorize(&["scope=notes:write offline_access"])), "authorize.denied");
+    assert_eq!(world.authorize(&["scope=notes:read offline_access"]).refusal, None);
+}
+
+#[test]
+fn a_personal_token_opens_no_session_once_its_user_has_signed_out_everywhere() {
+    let mut world = World::with(by_personal_token);
+    let (token, _) = issue_personal(&mut world, &[], 86_400);
+    assert_eq!(paste(&mut world, &token).refusal, None);
+    world.operate(Operation::SignOutEverywhere { subject: "alice".into() });
+    assert_eq!(refused(&paste(&mut world, &token)), "sign_in.token");
+}
+
+#[test]
+fn a_credential_of_the_host_has_at_most_2048_bytes() {
+    for (bytes, refusal) in [(2047, None), (2048, None), (2049, Some("sign_in.token"))] {
+        let mut world = World::with(|config| {
+            by_personal_token(config);
+            put(config, "verify_tokens", json!(true));
+        });
+        let credential = "c".repeat(bytes);
+        world.credentials.insert(credential.clone(), Decision::SignedIn(user("alice")));
+        assert_eq!(paste(&mut world, &credential).refusal, refusal, "{bytes}");
+    }
+}
+
+#[test]
 fn a_ticket_and_a_session_of_one_issuer_open_nothing_at_another_with_the_same_keys() {
     let other = |config: &mut Value| put(config, "issuer", json!("https://as.example/"));
     let mut here = World::new();
