@@ -15,7 +15,8 @@ const KNOWN_SECONDS = 60;
 const KNOWN_TOKENS = 1_000;
 
 interface Known {
-  readonly identity: Identity;
+  /** The identity as JSON: read anew for each request, so that no handler can change it for the next. */
+  readonly text: string;
   /** Seconds since 1970. */
   readonly from: number;
   readonly until: number;
@@ -38,12 +39,12 @@ export class Gate {
     const single = credentials.length === 1 && query === "" ? (credentials[0] as string) : undefined;
     if (single !== undefined) {
       const known = this.#known.get(single);
-      if (known !== undefined && known.from <= at && at < known.until) return known;
+      if (known !== undefined && known.from <= at && at < known.until) return { identity: JSON.parse(known.text) as Identity };
     }
-    const exchange = this.#native.check(credentials.join("\n"), credentials.length, query, peer, at, seed());
-    if (exchange.step === ALLOWED) {
-      const identity = identityOf(exchange);
-      if (single !== undefined) this.#remember(single, identity, at);
+    const exchange = this.#native.check(single ?? credentials.join("\n"), credentials.length, query, peer, at, seed());
+    if (typeof exchange === "string") {
+      const identity = JSON.parse(exchange) as Identity;
+      if (single !== undefined) this.#remember(single, exchange, Math.min(identity.expiresAt, at + KNOWN_SECONDS), at);
       return { identity };
     }
     const step = this.#auth.finish(exchange, request);
@@ -55,22 +56,13 @@ export class Gate {
    * A signature costs as much as all the rest of a request. One that storage or the host has to vouch for is asked about
    * every time.
    */
-  #remember(credential: string, identity: Identity, at: number): void {
-    if (this.#known.size >= KNOWN_TOKENS) {
-      const [oldest] = this.#known.keys();
-      if (oldest !== undefined) this.#known.delete(oldest);
-    }
-    Object.freeze(identity.scopes);
-    Object.freeze(identity.claims);
+  #remember(credential: string, text: string, until: number, from: number): void {
+    if (this.#known.size >= KNOWN_TOKENS) this.#known.delete(this.#known.keys().next().value as string);
     this.#known.delete(credential); // so that it is the newest
-    this.#known.set(credential, { identity: Object.freeze(identity), from: at, until: Math.min(identity.expiresAt, at + KNOWN_SECONDS) });
+    this.#known.set(credential, { text, from, until });
   }
 }
 
 function checked(exchange: Exchange, step: number): Checked {
-  return step === ALLOWED ? { identity: identityOf(exchange) } : { refused: exchange };
-}
-
-function identityOf(exchange: Exchange): Identity {
-  return JSON.parse(exchange.identity()) as Identity;
+  return step === ALLOWED ? { identity: JSON.parse(exchange.identity()) as Identity } : { refused: exchange };
 }

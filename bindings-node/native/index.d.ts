@@ -129,10 +129,11 @@ export interface FetchRequest {
 /** What one route needs. */
 export declare class Gate {
   /**
-   * Starts the check of one request. `credentials` are the values of its `Authorization` headers, a line each, `count` of
-   * them. It ends allowed, or answered with what to send instead.
+   * Checks one request. `credentials` are the values of its `Authorization` headers, a line each, `count` of them.
+   * Returns the identity, as JSON, where nothing has to be asked; else an exchange that ends allowed, or answered with
+   * what to send instead.
    */
-  check(credentials: string, count: number, query: string, peer: string, now: number, seed: Uint8Array): Exchange
+  check(credentials: string, count: number, query: string, peer: string, now: number, seed: Uint8Array): string | Exchange
 }
 
 /** One line of a user's list of connected apps and personal access tokens. */

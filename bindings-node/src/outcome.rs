@@ -7,7 +7,7 @@ use lockstep_oauth::{http, refusal};
 use lockstep_oauth_bindings::identity_word;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 /// A response to be sent as it is.
 #[napi(object, object_from_js = false)]
@@ -27,12 +27,23 @@ pub(crate) fn response(response: http::HttpResponse) -> HttpResponse {
 /// Who asks, as JSON: one text crosses faster than eight members.
 pub(crate) fn identity(identity: &resource::Identity) -> String {
     let resource::Identity { subject, client_id, scopes, resource, claims, grant_id, expires_at, kind } = identity;
-    let identity = json!({
-        "subject": subject, "clientId": client_id, "scopes": scopes, "resource": resource,
-        "claims": Value::Object(claims.clone()), "grantId": grant_id, "expiresAt": expires_at,
-        "kind": identity_word(*kind),
-    });
-    identity.to_string()
+    let kind = identity_word(*kind);
+    let identity = Identity { subject, client_id, scopes, resource, claims, grant_id, expires_at: *expires_at, kind };
+    // Text and numbers always have a JSON text.
+    serde_json::to_string(&identity).unwrap_or_default()
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity<'a> {
+    subject: &'a str,
+    client_id: &'a str,
+    scopes: &'a [String],
+    resource: &'a str,
+    claims: &'a Map<String, Value>,
+    grant_id: &'a str,
+    expires_at: u64,
+    kind: &'static str,
 }
 
 /// The end of an operation for a user.
