@@ -162,3 +162,14 @@ fn a_set_of_keys_is_believed_until_the_second_in_which_it_is_stale() {
     // An hour, where nothing else is said.
     assert_eq!([fetches_after(0), fetches_after(3599), fetches_after(1)], [1, 1, 2]);
 }
+
+#[test]
+fn a_name_of_80_characters_is_shown_whole_and_a_longer_one_is_cut() {
+    for (letters, cut) in [(79, false), (80, false), (81, true)] {
+        let name = "é".repeat(letters);
+        let mut world = World::with(|config| put_client(config, "web", "client_name", json!(name)));
+        let page = String::from_utf8(world.authorize(&[]).response.body).unwrap();
+        assert!(page.contains(&"é".repeat(letters.min(80))) && !page.contains(&"é".repeat(81)), "{letters}");
+        assert_eq!(page.contains('…'), cut, "{letters}");
+    }
+}
